@@ -1,0 +1,170 @@
+"""The verbs: each asks one question of a model and returns one record.
+
+The model comes first, then the data, then the method; everything after `*` is optional. `x` and `X` are batch-first:
+an array, a tensor or a data frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pellucid.core import store
+from pellucid.core.budget import Budget, Cost
+from pellucid.core.masking import Masker
+from pellucid.core.method import Method
+from pellucid.core.records import Attribution, Comparison, Importance, Scorecard
+
+
+def explain(
+    model: Any,
+    x: Any,
+    method: Method | str | None = None,
+    *,
+    target: Any = None,
+    background: Any = None,
+    masker: Masker | str | None = None,
+    names: Sequence[str] | None = None,
+    extra: dict[str, Any] | None = None,
+    budget: Budget | None = None,
+    batch_size: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Attribution:
+    """Why this output?
+
+    Parameters
+    ----------
+    model : a torch module, an estimator or pipeline of the scikit-learn kind, or any function of a batch.
+    x : (n, *features) the rows to explain; a frame's columns are its features.
+    method : a method value or its spelling; None takes IntegratedGradients for networks, KernelShap for tables.
+    target : an output column, a class name, one of either per row, a function of the outputs, or a target value.
+    background : (b, *features) reference rows, for methods that need them; x is never its own background.
+    masker : what is hidden and how, for methods that hide; None follows the input.
+    names : names of the features of an array.
+    extra : further inputs `{name: (n, ...)}` that are passed along unexplained.
+    budget : hard limits; rows that it leaves out are marked `done=False`.
+    batch_size : rows per model call; None bounds memory.
+    progress : called with the number of model rows after each call.
+
+    Raises
+    ------
+    PellucidError : whatever is wrong with the input, named with its remedy.
+    """
+    from pellucid.methods import run
+
+    return run.explain(
+        model,
+        x,
+        method,
+        target=target,
+        background=background,
+        masker=masker,
+        names=names,
+        extra=extra,
+        budget=budget,
+        batch_size=batch_size,
+        progress=progress,
+    )
+
+
+def importance(
+    model: Any,
+    X: Any,
+    y: Any,
+    method: Any = None,
+    *,
+    metric: Any = None,
+    groups: Mapping[str, Sequence[str]] | None = None,
+) -> Importance:
+    """What matters overall? `metric` is a scikit-learn scorer's name or `(function(y, prediction), greater_is_better)`."""
+    from pellucid.methods.effect import run
+
+    return run.importance(model, X, y, method, metric=metric, groups=groups)
+
+
+def evaluate(
+    model: Any,
+    record: Attribution,
+    metrics: Sequence[Any],
+    *,
+    method: Method | str | None = None,
+    again: Callable[[Any, Any], Attribution] | None = None,
+    truth: Any = None,
+    train: tuple[Any, Any] | None = None,
+    retrain: Callable[[Any, Any], Any] | None = None,
+    background: Any = None,
+    masker: Masker | str | None = None,
+    extra: dict[str, Any] | None = None,
+) -> Scorecard:
+    """Is this explanation any good? One line per metric, whoever computed the record.
+
+    `again(model, x) -> Attribution` explains anew, for metrics that need it; a record of ours knows its own method.
+    """
+    from pellucid.metrics import run
+
+    return run.evaluate(
+        model,
+        record,
+        metrics,
+        method=method,
+        again=again,
+        truth=truth,
+        train=train,
+        retrain=retrain,
+        background=background,
+        masker=masker,
+        extra=extra,
+    )
+
+
+def compare(
+    model: Any,
+    x: Any,
+    methods: Sequence[Method | str],
+    *,
+    metrics: Sequence[Any] | None = None,
+    target: Any = None,
+    background: Any = None,
+    masker: Masker | str | None = None,
+    extra: dict[str, Any] | None = None,
+) -> Comparison:
+    """Do the methods agree, and which does the evidence support?"""
+    from pellucid.metrics import run
+
+    return run.compare(
+        model, x, methods, metrics=metrics, target=target, background=background, masker=masker, extra=extra
+    )
+
+
+def estimate(
+    model: Any,
+    x: Any,
+    method: Method | str | None = None,
+    *,
+    target: Any = None,
+    background: Any = None,
+    masker: Masker | str | None = None,
+    extra: dict[str, Any] | None = None,
+    batch_size: int | None = None,
+    budget: Budget | None = None,
+) -> Cost:
+    """What would `explain` cost? Explains one row, then two, and extrapolates; `budget` only brings its clock."""
+    from pellucid.methods import estimating
+
+    return estimating.estimate(
+        model,
+        x,
+        method,
+        target=target,
+        background=background,
+        masker=masker,
+        extra=extra,
+        batch_size=batch_size,
+        budget=budget,
+    )
+
+
+def load(path: str | Path) -> Any:
+    """Read a record that `record.save(path)` wrote."""
+    return store.load(path)

@@ -1,0 +1,46 @@
+"""What a user may hand in as data, coerced once at the border: arrays, tensors, lists of numbers, frames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pellucid.core.errors import InputError
+from pellucid.core.frames import Codec, is_frame
+from pellucid.core.schema import Schema
+
+
+def plain_array(x: Any, dtype: type | None = None) -> np.ndarray:
+    """A NumPy array of an array, a list of numbers or a torch tensor (detached, on the CPU)."""
+    if hasattr(x, "detach"):
+        x = x.detach().cpu()
+        x = x.float() if str(x.dtype) == "torch.bfloat16" else x  # NumPy has no bfloat16
+    try:
+        array = np.asarray(x, dtype=dtype)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"cannot make an array of a {type(x).__name__}: {error}") from error
+    if array.dtype.kind not in "fiub":
+        raise InputError(
+            f"an array of dtype {array.dtype} is not numbers: give numbers, or a data frame whose columns have names and types."
+        )
+    return array
+
+
+def plain_data(x: Any) -> tuple[np.ndarray, Schema | None, tuple[str, ...] | None]:
+    """Data as a record keeps it: readable cells (n, *features), the schema of a frame, the names of its columns."""
+    if not is_frame(x):
+        return plain_array(x), None, None
+    codec = Codec.learn(x)
+    return codec.schema.readable(codec.encode(x)), codec.schema, codec.schema.names
+
+
+def checked(x: np.ndarray, what: str = "x") -> np.ndarray:
+    """Refuse what no method can explain: no rows, no features."""
+    if x.ndim < 2:
+        raise InputError(
+            f"{what} has shape {x.shape}: expected rows first, (n, *features); for one row write {what}[None]."
+        )
+    if x.size == 0:
+        raise InputError(f"{what} has shape {x.shape}, which is empty: give at least one row with at least one feature.")
+    return x

@@ -1,0 +1,186 @@
+"""What a player is, and what its absence looks like."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+from pellucid.core.baseline import BaselineLike, check_baseline, references
+from pellucid.core.errors import InputError, MethodError
+from pellucid.core.masking import Bound, Form, Masker
+
+Size = int | tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Columns(Masker):
+    """Players are the columns of a table; an absent one takes its values from every background row (marginal)."""
+
+    def bind(self, x: np.ndarray, background: np.ndarray | None, form: Form = Form()) -> Bound:  # noqa: B008
+        if x.ndim != 2:
+            raise MethodError(f"Columns() is for tables (n, p); x has shape {x.shape}: use Grid() for pictures and volumes.")
+        drawn = references("background", x, background)
+        return Cells(x, drawn, np.arange(x.shape[1]), _column_names(x, form))
+
+
+@dataclass(frozen=True)
+class Baseline(Masker):
+    """Players are columns (tables) or places (everything else); an absent one takes a fixed value."""
+
+    value: BaselineLike = "zeros"
+
+    def __post_init__(self) -> None:
+        check_baseline(self.value)
+
+    def bind(self, x: np.ndarray, background: np.ndarray | None, form: Form = Form()) -> Bound:  # noqa: B008
+        drawn = references(self.value, x, background, channels=form.channels, schema=form.schema)
+        space = space_of(x, form.channels)
+        labels = np.arange(int(np.prod(space))).reshape(space)
+        names = _column_names(x, form) if x.ndim == 2 else _place_names(space)
+        return Cells(x, drawn, labels, names, form.channels)
+
+
+@dataclass(frozen=True)
+class Grid(Masker):
+    """Players are windows over space (1-, 2- or 3-D), `stride` apart; None lays about 7 windows along each side."""
+
+    window: Size | None = None
+    stride: Size | None = None
+    fill: BaselineLike = None
+
+    def __post_init__(self) -> None:
+        check_baseline(self.fill)
+        for name in ("window", "stride"):
+            size = getattr(self, name)
+            if size is not None and min(np.atleast_1d(size)) < 1:
+                raise MethodError(f"Grid({name}={size!r}): a size is at least 1 cell.")
+
+    def bind(self, x: np.ndarray, background: np.ndarray | None, form: Form = Form()) -> Bound:  # noqa: B008
+        space = space_of(x, form.channels)
+        window = sizes(self.window or tuple(max(1, round(side / 7)) for side in space), space, "window")
+        stride = sizes(self.stride or window, space, "stride")
+        if any(w > side for w, side in zip(window, space, strict=True)):
+            raise InputError(f"a window of {window} does not fit an input of {space}: choose a smaller one.")
+        drawn = references(self.fill, x, background, channels=form.channels, schema=form.schema)
+        corners = list(itertools.product(*(_starts(side, w, s) for side, w, s in zip(space, window, stride, strict=True))))
+        if stride == window and all(side % w == 0 for side, w in zip(space, window, strict=True)):
+            return Cells(x, drawn, _tiles(space, window), _corner_names(corners), form.channels)
+        spans = [tuple(slice(c, c + w) for c, w in zip(corner, window, strict=True)) for corner in corners]
+        return Windows(x, drawn, spans, _corner_names(corners), form.channels)
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Players that share out the places among them: `labels` holds the player of each place, -1 for one never hidden."""
+
+    x: np.ndarray  # (n, *features)
+    drawn: np.ndarray  # (draws, n, *features)
+    labels: np.ndarray  # (*space)
+    names: tuple[str, ...]
+    channels: int | None = None
+
+    @property
+    def draws(self) -> int:
+        return len(self.drawn)
+
+    def fill(self, z: np.ndarray) -> np.ndarray:
+        shown = np.pad(z, ((0, 0), (0, 1)), constant_values=True)[:, self.labels]  # (m, *space); label -1 is always shown
+        return np.where(_beside(shown, self.x, self.channels), self.x, self.drawn)
+
+    def lift(self, values: np.ndarray) -> np.ndarray:
+        places = np.bincount(self.labels[self.labels >= 0].ravel(), minlength=len(self.names))
+        cells = places * (self.x[0].size // self.labels.size)
+        share = np.pad(values / cells, ((0, 0), (0, 1)))[:, self.labels]  # (n, *space)
+        return _over_channels(share, self.x, self.channels)
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """Windows that may overlap: a place is hidden when any absent window covers it."""
+
+    x: np.ndarray
+    drawn: np.ndarray
+    spans: list[tuple[slice, ...]]
+    names: tuple[str, ...]
+    channels: int | None = None
+    labels: np.ndarray | None = None
+
+    @property
+    def draws(self) -> int:
+        return len(self.drawn)
+
+    def fill(self, z: np.ndarray) -> np.ndarray:
+        shown = np.ones((len(z), *space_of(self.x, self.channels)), dtype=bool)
+        for coalition, player in np.argwhere(~z):
+            shown[coalition][self.spans[player]] = False
+        return np.where(_beside(shown, self.x, self.channels), self.x, self.drawn)
+
+    def lift(self, values: np.ndarray) -> np.ndarray:
+        """A place gets the mean *undivided* value of the windows that cover it: not additive, by design."""
+        space = space_of(self.x, self.channels)
+        total, cover = np.zeros((len(values), *space)), np.zeros(space)
+        for player, span in enumerate(self.spans):
+            total[(slice(None), *span)] += values[:, player].reshape(-1, *[1] * len(space))
+            cover[span] += 1
+        return _over_channels(total / np.maximum(cover, 1), self.x, self.channels)
+
+
+def default_masker(x: np.ndarray) -> Masker:
+    """Columns for a table, windows for anything with space."""
+    return Columns() if x.ndim == 2 else Grid()
+
+
+def space_of(x: np.ndarray, channels: int | None) -> tuple[int, ...]:
+    """The shape of one input without its channels."""
+    if channels is None:
+        return x.shape[1:]
+    skipped = channels % x.ndim
+    return tuple(side for axis, side in enumerate(x.shape) if axis not in (0, skipped))
+
+
+def sizes(size: Size, space: tuple[int, ...], what: str) -> tuple[int, ...]:
+    """One size for all sides, or one for each."""
+    made = (size,) * len(space) if isinstance(size, int | np.integer) else tuple(size)
+    if len(made) != len(space):
+        raise MethodError(f"{what}={size!r} has {len(made)} sizes for an input with {len(space)} sides, {space}.")
+    return made
+
+
+def _beside(shown: np.ndarray, x: np.ndarray, channels: int | None) -> np.ndarray:
+    """(m, *space) -> (m, 1, 1, *features), ready to choose between x and the drawn references."""
+    if channels is not None:
+        shown = np.expand_dims(shown, channels)
+    return shown[:, None, None]
+
+
+def _over_channels(share: np.ndarray, x: np.ndarray, channels: int | None) -> np.ndarray:
+    if channels is None:
+        return share
+    return np.broadcast_to(np.expand_dims(share, channels), (len(share), *x.shape[1:])).copy()
+
+
+def _starts(side: int, window: int, stride: int) -> list[int]:
+    """Window starts that cover the side; the last window is moved in, so that no window sticks out."""
+    starts = list(range(0, side - window + 1, stride))
+    return starts if starts[-1] + window == side else [*starts, side - window]
+
+
+def _tiles(space: tuple[int, ...], window: tuple[int, ...]) -> np.ndarray:
+    """(*space) the number of the tile that each place is in, in row-major order of tiles."""
+    tiles = [side // w for side, w in zip(space, window, strict=True)]
+    index = np.meshgrid(*(np.arange(side) // w for side, w in zip(space, window, strict=True)), indexing="ij")
+    return np.ravel_multi_index(tuple(index), tuple(tiles))
+
+
+def _column_names(x: np.ndarray, form: Form) -> tuple[str, ...]:
+    return form.names or tuple(f"x{j}" for j in range(x.shape[1]))
+
+
+def _place_names(space: tuple[int, ...]) -> tuple[str, ...]:
+    return _corner_names(list(itertools.product(*(range(side) for side in space))))
+
+
+def _corner_names(corners: list[tuple[int, ...]]) -> tuple[str, ...]:
+    return tuple("(" + ", ".join(map(str, corner)) + ")" for corner in corners)

@@ -1,0 +1,86 @@
+"""Removal is one idea: how features are hidden, which number is watched, how it is summed up (Covert et al., JMLR 2021).
+
+A `Masker` says what the players are and what absence looks like; bound to rows it becomes a `Bound`; a `Game` watches
+the model's number while players come and go, `v(z): (m, p) coalitions -> (n, m)`, for all rows with the same coalitions.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from pellucid.core.scalar import Scalar, pieces
+from pellucid.core.schema import Schema
+
+_CELLS = 2**22  # numbers per block of filled inputs: 32 MB of float64
+
+
+class Bound(Protocol):
+    """A masker bound to n rows."""
+
+    names: tuple[str, ...]  # (p,)
+    draws: int  # references averaged per coalition
+    labels: np.ndarray | None  # the player of each place, where players do not overlap
+
+    def fill(self, z: np.ndarray) -> np.ndarray:
+        """z (m, p) bool, True = present -> inputs (m, draws, n, *features)"""
+
+    def lift(self, values: np.ndarray) -> np.ndarray:
+        """values (n, p) -> (n, *features), each player's value divided over its cells"""
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a masker may know of the inputs beyond their numbers."""
+
+    channels: int | None = None
+    schema: Schema | None = None
+    names: tuple[str, ...] | None = None
+
+
+class Masker(ABC):
+    """A frozen value without data."""
+
+    @abstractmethod
+    def bind(self, x: np.ndarray, background: np.ndarray | None, form: Form = Form()) -> Bound:  # noqa: B008
+        """x (n, *features), background (b, *features)"""
+
+
+@dataclass(frozen=True, eq=False)
+class Game:
+    """A masked model over n rows; every explainer by removal only ever sees this."""
+
+    f: Scalar
+    bound: Bound
+    rows: int
+
+    @property
+    def players(self) -> int:
+        return len(self.bound.names)
+
+    @property
+    def model_rows(self) -> int:
+        """Model rows that one coalition costs."""
+        return self.bound.draws * self.rows
+
+    @property
+    def spent(self) -> bool:
+        return self.f.meter.spent
+
+    def affordable(self, coalitions: int) -> int:
+        """How many of these coalitions the budget still pays for."""
+        left = self.f.meter.rows_left() / self.model_rows
+        return coalitions if left >= coalitions else int(left)
+
+    def __call__(self, z: np.ndarray) -> np.ndarray:
+        """z (m, p) bool -> v (n, m)"""
+        probe = self.bound.fill(z[:1])
+        block = max(1, _CELLS // probe.size)
+        values = [self._play(z[part]) for part in pieces(len(z), block)]
+        return np.concatenate(values, axis=1) if values else np.empty((self.rows, 0))
+
+    def _play(self, z: np.ndarray) -> np.ndarray:
+        return self.f(self.bound.fill(z)).mean(axis=1).T  # (m, draws, n) -> (n, m)

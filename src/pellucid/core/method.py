@@ -1,0 +1,116 @@
+"""The abstract methods: each class has one hole, `attribute`, and is named after what it needs of a model.
+
+A method is a frozen dataclass of hyper-parameters: literals, or values of ours. It holds no data and no model, so
+`spelling.parse(repr(m)) == m` and its fields are the command line's options and the report's table of parameters.
+"""
+
+from __future__ import annotations
+
+import zlib
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from pellucid.core.errors import MethodError
+from pellucid.core.masking import Game, Masker
+from pellucid.core.scalar import Captured, Differentiable, Scalar
+from pellucid.core.schema import Schema
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a reader must know of a method before believing it; the documentation's tables come from here."""
+
+    question: str
+    scope: Literal["local", "global"]
+    access: Literal["black box", "gradients", "inner layer", "structure", "training data"]
+    inputs: tuple[str, ...]  # "table", "image", "volume", "signal", "text"
+    output: str
+    cost: str  # in model rows per explained row
+    strengths: str
+    weaknesses: str
+    paper: str
+    complete: bool = False  # values add up to score - base value
+    sampled: bool = False  # draws random numbers, so `seed` matters and a standard error is due
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What `attribute` returns: values in the input's shape or (n, p) over players, and what is known of them."""
+
+    values: np.ndarray
+    base_values: np.ndarray | None = None  # (n,)
+    stderr: np.ndarray | None = None  # the shape of values
+    converged: np.ndarray | None = None  # (n,) whether a stopping rule was met
+    raw: np.ndarray | None = None
+    fit: np.ndarray | None = None  # (n,)
+    layer: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class Method(ABC):
+    """The root: every method has a card."""
+
+    card: ClassVar[Card]
+
+    def stream(self) -> np.random.Generator:
+        """The one stream of randomness of this (seed, method); the same for every row and every budget."""
+        return np.random.default_rng((getattr(self, "seed", 0), zlib.crc32(type(self).__name__.encode())))
+
+
+class GradientMethod(Method):
+    """Needs the derivative of the number with respect to the input."""
+
+    @abstractmethod
+    def attribute(
+        self, f: Differentiable, x: np.ndarray, *, background: np.ndarray | None, rng: np.random.Generator
+    ) -> Parts:
+        """x (n, *features) -> values (n, *features)"""
+
+
+class LayerMethod(Method):
+    """Needs a layer's activations and the gradients there; has a field `layer`, None for the last one with space."""
+
+    layer: str | None
+
+    @abstractmethod
+    def attribute(self, f: Differentiable, x: np.ndarray, layer: Captured) -> Parts:
+        """-> values (n, *input spatial), raw (n, *layer spatial)"""
+
+
+class GameMethod(Method):
+    """Needs only the answers of the model while players are hidden."""
+
+    def masker(self, x: np.ndarray) -> Masker | None:
+        """The masker that the method's own fields describe, if it has such fields."""
+        return None
+
+    @abstractmethod
+    def attribute(self, game: Game, rng: np.random.Generator) -> Parts:
+        """-> values (n, p) over players"""
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbourhood:
+    """What is known of the data around x: background rows (b, *features) and what their columns are."""
+
+    background: np.ndarray
+    schema: Schema | None
+
+
+class SamplingMethod(Method):
+    """Draws its own points around x; the draws are no 0/1 game."""
+
+    @abstractmethod
+    def attribute(self, f: Scalar, x: np.ndarray, neighbourhood: Neighbourhood, rng: np.random.Generator) -> Parts:
+        """x (n, *features) -> values (n, *features)"""
+
+
+def check_positive(method: Any, *names: str) -> None:
+    """Refuse hyper-parameters that are not positive, when the method is made."""
+    for name in names:
+        value = getattr(method, name)
+        if not (isinstance(value, int | float) and not isinstance(value, bool) and value > 0):
+            raise MethodError(f"{type(method).__name__}({name}={value!r}): expected a positive number.")

@@ -1,0 +1,333 @@
+"""What is handed back: one frozen record per question, always of the same type, with arrays of NumPy.
+
+A field whose metadata says `rows=True` has one entry per explained row, and slicing a record slices those.
+The words follow SHAP's: positive values raise the score, `scores = base_values + sum(values) + gap`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+
+from pellucid.core.budget import Receipt
+from pellucid.core.errors import InputError
+from pellucid.core.schema import Schema
+from pellucid.core.target import Target, as_target
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Layout = Literal["table", "channels-first", "channels-last", "map", "tokens"]
+Collapse = Literal["max", "sum", "l2"]
+
+
+def per_row(default: Any = dataclasses.MISSING) -> Any:
+    """A record field with one entry per row."""
+    return field(default=default, metadata={"rows": True})
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Record:
+    """The common part: a receipt, save, and slicing by row."""
+
+    receipt: Receipt
+
+    def save(self, path: str | Path) -> Path:
+        """Write one `.npz` (arrays plus JSON, no pickle); `pellucid.load` reads it back."""
+        from pellucid.core.store import save
+
+        return save(self, path)
+
+    def __getitem__(self, rows: Any) -> Self:
+        """The same record for some of its rows; an int keeps the row axis."""
+        names = [f.name for f in dataclasses.fields(self) if f.metadata.get("rows")]
+        if not names:
+            raise InputError(f"a {type(self).__name__} has no rows to select.")
+        index = np.atleast_1d(np.arange(len(getattr(self, names[0])))[rows])
+        return replace(self, **{name: _take(getattr(self, name), index) for name in names}, **self._selected(index))
+
+    def _selected(self, index: np.ndarray) -> dict[str, Any]:
+        """Fields that need more than indexing."""
+        return {}
+
+
+def _take(value: Any, index: np.ndarray) -> Any:
+    if value is None:
+        return None
+    return value[index] if isinstance(value, np.ndarray | Record) else tuple(value[i] for i in index)
+
+
+@dataclass(frozen=True, eq=False)
+class Players:
+    """Undivided values of the things that were switched on and off: columns, windows, words, groups."""
+
+    values: np.ndarray  # (n, p)
+    names: tuple[str, ...]
+    stderr: np.ndarray | None = None  # (n, p)
+    labels: np.ndarray | None = None  # the player of each cell, -1 for none, shape of one input's space
+
+    def __getitem__(self, rows: Any) -> Players:
+        return replace(self, values=self.values[rows], stderr=_take(self.stderr, rows))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Attribution(Record):
+    """Why this output? One value per cell of the input, for n rows.
+
+    `values` (n, *features), CAMs (n, *spatial); `scores`, `base_values`, `gap` (n,) with
+    `gap = scores - base_values - sum(values)`, NaN where a method has no reference; `raw` is a CAM at its layer's size;
+    `done` is False for rows that a budget left out (their values are NaN); `fit` the local R2 of a surrogate.
+    """
+
+    values: np.ndarray = per_row()
+    scores: np.ndarray = per_row()
+    base_values: np.ndarray = per_row()
+    gap: np.ndarray = per_row()
+    stderr: np.ndarray | None = per_row(None)
+    data: np.ndarray = per_row()
+    done: np.ndarray = per_row()
+    mask: np.ndarray | None = per_row(None)
+    players: Players | None = per_row(None)
+    raw: np.ndarray | None = per_row(None)
+    fit: np.ndarray | None = per_row(None)
+    feature_names: tuple[str, ...] | None = None
+    schema: Schema | None = None
+    layout: Layout = "table"
+    target: Target | None = None
+    method: Any = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def _selected(self, index: np.ndarray) -> dict[str, Any]:
+        return {} if self.target is None else {"target": self.target.take(index)}
+
+    @property
+    def spatial(self) -> tuple[int, ...]:
+        """The input's shape without its channels: (p,) for a table, (h, w) for a picture."""
+        features = self.data.shape[1:]
+        return {"channels-first": features[1:], "channels-last": features[:-1]}.get(self.layout, features)
+
+    def collapse(self, how: Collapse = "sum") -> np.ndarray:
+        """One number per place, channels folded: (n, *spatial). "max" is the largest magnitude."""
+        fold = {
+            "sum": lambda v, axis: v.sum(axis),
+            "max": lambda v, axis: np.abs(v).max(axis),
+            "l2": lambda v, axis: np.sqrt((v**2).sum(axis)),
+        }
+        if how not in fold:
+            raise InputError(f"collapse({how!r}): choose 'max', 'sum' or 'l2'.")
+        axis = {"channels-first": 1, "channels-last": -1}.get(self.layout)
+        if axis is None or self.values.ndim < self.data.ndim:
+            return self.values if how == "sum" else np.abs(self.values)
+        return np.asarray(fold[how](self.values, axis))
+
+    def top(self, k: int = 5, row: int = 0) -> list[tuple[str, float]]:
+        """The k largest values by magnitude of one row, as (name, value)."""
+        values, names = self._named(row)
+        order = np.argsort(-np.abs(values), kind="stable")[:k]
+        return [(names[i], float(values[i])) for i in order]
+
+    def _named(self, row: int) -> tuple[np.ndarray, list[str]]:
+        if self.players is not None:
+            return self.players.values[row], list(self.players.names)
+        values = self.values[row].ravel()
+        if self.feature_names is not None:
+            return values, list(self.feature_names)
+        return values, [", ".join(map(str, np.unravel_index(i, self.values.shape[1:]))) for i in range(values.size)]
+
+    def to_frame(self) -> pd.DataFrame:
+        """One line per row and feature: row, feature, data, value, stderr. For tables."""
+        import pandas as pd
+
+        if self.values.ndim != 2:
+            raise InputError(f"to_frame() is for tables; these values have shape {self.values.shape}.")
+        n, p = self.values.shape
+        names = self.feature_names or tuple(str(j) for j in range(p))
+        columns = {
+            "row": np.repeat(np.arange(n), p),
+            "feature": list(names) * n,
+            "data": self.data.reshape(-1),
+            "value": self.values.reshape(-1),
+        }
+        if self.stderr is not None:
+            columns["stderr"] = self.stderr.reshape(-1)
+        return pd.DataFrame(columns)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        values: Any,
+        *,
+        data: Any,
+        target: Any,
+        base_values: Any = None,
+        scores: Any = None,
+        names: Any = None,
+    ) -> Attribution:
+        """A record of what another library computed: values and data (n, *features), base_values and scores (n,).
+
+        SHAP's multi-output values `(n, p, k)` and captum's tensors are arrays too: give one output's part, detached.
+        """
+        from pellucid.core.inputs import plain_array, plain_data
+
+        array, (cells, schema, own_names) = plain_array(values, float), plain_data(data)
+        if len(array) == 0 or len(array) != len(cells):
+            raise InputError(f"values of shape {array.shape} do not describe data of shape {cells.shape}: same rows, batch first.")
+        if not np.isfinite(array).all():
+            raise InputError("values hold NaN or infinity: an attribution is a finite number in every cell.")
+        n, layout = len(array), _layout(array, cells)
+        base = _column_of("base_values", base_values, n)
+        score = _column_of("scores", scores, n)
+        return cls(
+            values=array,
+            scores=score,
+            base_values=base,
+            gap=score - base - array.reshape(n, -1).sum(1),
+            data=cells,
+            done=np.ones(n, bool),
+            feature_names=tuple(map(str, names)) if names is not None else own_names,
+            schema=schema,
+            layout=layout,
+            target=None if target is None else as_target(target, default=None),  # type: ignore[arg-type]
+            receipt=Receipt(method="from_arrays"),
+        )
+
+
+def _layout(values: np.ndarray, data: np.ndarray) -> Layout:
+    """How another library's arrays are laid out: channels first unless only the last axis can be the channels."""
+    features = data.shape[1:]
+    if len(features) == 1:
+        if values.shape != data.shape:
+            raise InputError(f"values of shape {values.shape} do not fit data of shape {data.shape}.")
+        return "table"
+    first: Layout = "channels-last" if len(features) == 3 and features[-1] in (1, 3, 4) and features[0] > 4 else "channels-first"
+    if len(features) == 2 and values.shape == data.shape:
+        return "map"
+    space = features[:-1] if first == "channels-last" else features[1:]
+    if values.shape[1:] not in (features, space):
+        raise InputError(f"values of shape {values.shape} fit neither data of shape {data.shape} nor its places {space}.")
+    return first
+
+
+def _column_of(name: str, given: Any, n: int) -> np.ndarray:
+    if given is None:
+        return np.full(n, np.nan)
+    column = np.asarray(given, dtype=float).reshape(-1)
+    if len(column) not in (1, n):
+        raise InputError(f"{name} has {len(column)} entries for {n} rows: give one number, or one a row.")
+    return np.broadcast_to(column, (n,)).copy()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Importance(Record):
+    """What matters overall? Larger = more important, whether the metric is a score or a loss."""
+
+    mean: np.ndarray  # (p,)
+    stderr: np.ndarray  # (p,)
+    samples: np.ndarray  # (p, repeats)
+    names: tuple[str, ...]
+    metric: str
+    baseline: float  # the metric on the untouched data
+
+    def top(self, k: int = 5) -> list[tuple[str, float]]:
+        order = np.argsort(-self.mean, kind="stable")[:k]
+        return [(self.names[i], float(self.mean[i])) for i in order]
+
+    def to_frame(self) -> pd.DataFrame:
+        """One line per feature: feature, mean, stderr; the most important first."""
+        import pandas as pd
+
+        frame = pd.DataFrame({"feature": self.names, "mean": self.mean, "stderr": self.stderr})
+        return frame.sort_values("mean", ascending=False, kind="stable", ignore_index=True)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Curve(Record):
+    """What one metric says of one attribution, row by row.
+
+    `value (n,)` is the metric; `chance (n,)` the same for a random explanation where that makes sense; `x (s,)` and
+    `curves`, `chance_curves (n, s)` where the metric is an area; `detail` further numbers `(n,)` or `(n, ...)` by name.
+    """
+
+    metric: str
+    higher_is_better: bool
+    value: np.ndarray = per_row()
+    chance: np.ndarray | None = per_row(None)
+    x: np.ndarray | None = None
+    curves: np.ndarray | None = per_row(None)
+    chance_curves: np.ndarray | None = per_row(None)
+    detail: dict[str, np.ndarray] = field(default_factory=dict)
+    degenerate: np.ndarray | None = per_row(None)  # (n,) True where the map is constant and its ranking says nothing
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def _selected(self, index: np.ndarray) -> dict[str, Any]:
+        return {"detail": {name: value[index] for name, value in self.detail.items()}}
+
+    @property
+    def advantage(self) -> np.ndarray:
+        """(n,) how much better than chance, positive = better; NaN without a chance level."""
+        if self.chance is None:
+            return np.full(len(self.value), np.nan)
+        return (self.value - self.chance) * (1 if self.higher_is_better else -1)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One metric in a scorecard: mean over rows with its 95 % interval, and the paired advantage over chance with its own."""
+
+    metric: str
+    mean: float
+    low: float
+    high: float
+    chance: float | None
+    advantage: float | None
+    advantage_low: float | None
+    advantage_high: float | None
+    higher_is_better: bool
+    verdict: str
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Scorecard(Record):
+    """Is it any good? One `Curve` and one `Line` per metric."""
+
+    lines: tuple[Line, ...]
+    curves: tuple[Curve, ...]
+    method: str = ""
+
+    def __getitem__(self, name: Any) -> Any:
+        """The curve of a metric by its name."""
+        for curve in self.curves:
+            if curve.metric == name:
+                return curve
+        raise InputError(f"no metric {name!r} in this scorecard; it has {', '.join(c.metric for c in self.curves)}.")
+
+    def to_frame(self) -> pd.DataFrame:
+        """One line per metric."""
+        import pandas as pd
+
+        return pd.DataFrame([dataclasses.asdict(line) for line in self.lines])
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Comparison(Record):
+    """Several methods on the same rows: an attribution and a scorecard each, and how far their rankings agree."""
+
+    attributions: tuple[Attribution, ...]
+    scorecards: tuple[Scorecard, ...]
+    names: tuple[str, ...]
+    agreement: np.ndarray  # (methods, methods) mean rank correlation over rows
+
+    def to_frame(self) -> pd.DataFrame:
+        """One line per method and metric."""
+        import pandas as pd
+
+        frames = [card.to_frame().assign(method=name) for name, card in zip(self.names, self.scorecards, strict=True)]
+        return pd.concat(frames, ignore_index=True)

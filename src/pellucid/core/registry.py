@@ -1,0 +1,92 @@
+"""The public table `{name: module}`: the one list behind lazy imports, spellings, the store and the documentation.
+
+Plain data, so that a name is looked up without importing what it does not need (einops, `_backends.py`, has the idea).
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import Any
+
+from pellucid.core.errors import MissingDependency, SpellingError
+
+VERBS = {
+    "explain": "pellucid.api",
+    "importance": "pellucid.api",
+    "evaluate": "pellucid.api",
+    "compare": "pellucid.api",
+    "estimate": "pellucid.api",
+    "load": "pellucid.api",
+    "audit": "pellucid.report.audit",
+}
+
+METHODS = {
+    "Saliency": "pellucid.methods.gradient.saliency",
+    "InputXGradient": "pellucid.methods.gradient.input_x_gradient",
+    "IntegratedGradients": "pellucid.methods.gradient.integrated_gradients",
+    "GradCAM": "pellucid.methods.cam.grad_cam",
+    "Occlusion": "pellucid.methods.removal.occlusion",
+    "LIME": "pellucid.methods.removal.lime",
+    "ExactShapley": "pellucid.methods.shapley.exact",
+    "KernelShap": "pellucid.methods.shapley.kernel",
+    "PermutationImportance": "pellucid.methods.effect.permutation",
+}
+
+METRICS = {
+    "Deletion": "pellucid.metrics.deletion",
+    "Insertion": "pellucid.metrics.insertion",
+    "Completeness": "pellucid.metrics.completeness",
+    "Stability": "pellucid.metrics.stability",
+    "ModelRandomization": "pellucid.metrics.model_randomization",
+    "Agreement": "pellucid.metrics.agreement",
+}
+
+TARGETS = dict.fromkeys(["Class", "Margin", "Predicted", "Output", "Custom"], "pellucid.core.target")
+
+MASKERS = dict.fromkeys(["Columns", "Baseline", "Grid"], "pellucid.core.maskers")
+
+RECORDS = {
+    **dict.fromkeys(["Attribution", "Players", "Importance", "Curve", "Scorecard", "Comparison"], "pellucid.core.records"),
+    "Schema": "pellucid.core.schema",
+    "Column": "pellucid.core.schema",
+    **dict.fromkeys(["Budget", "Cost", "Receipt"], "pellucid.core.budget"),
+    "Audit": "pellucid.report.record",
+}
+
+ERRORS = dict.fromkeys(
+    [
+        "PellucidError",
+        "InputError",
+        "TargetError",
+        "ModelError",
+        "MethodError",
+        "SpellingError",
+        "StoreError",
+        "MissingDependency",
+    ],
+    "pellucid.core.errors",
+)
+
+PUBLIC: dict[str, str] = {**VERBS, **METHODS, **METRICS, **TARGETS, **MASKERS, **RECORDS, **ERRORS}
+
+# Which extra of the package brings an optional framework.
+EXTRAS = {"torch": "torch", "safetensors": "torch", "skimage": "vision", "transformers": "text", "polars": "dev"}
+
+
+def resolve(name: str) -> Any:
+    """The public object of this name, importing its module on first use."""
+    if name not in PUBLIC:
+        near = difflib.get_close_matches(name, PUBLIC, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise SpellingError(f"{name!r} is not a public name of pellucid.{hint} `pellucid methods` lists the methods.")
+    return getattr(importlib.import_module(PUBLIC[name]), name)
+
+
+def need(module: str, who: str) -> Any:
+    """Import an optional framework, or say who needs it and how to get it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        extra = EXTRAS.get(module.partition(".")[0], "all")
+        raise MissingDependency(f"{who} needs {module}: pip install 'pellucid[{extra}]'") from error

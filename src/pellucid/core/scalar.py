@@ -1,0 +1,82 @@
+"""What a local method sees of a model: one number per row, and its derivatives where there are any.
+
+Shapes: `(*samples, n, *features) -> (*samples, n)`. The n rows are the rows that are explained, each with its own bound
+target; leading axes are copies of them (steps of a path, noisy copies, masked versions). Chunking, device, dtype and
+counting are the scalar's business; a method never sees them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from pellucid.core.budget import Meter
+from pellucid.core.errors import ModelError
+from pellucid.core.schema import Schema
+
+
+class Scalar(Protocol):
+    """A black box: its number per row, what its columns are, and the meter it counts on."""
+
+    meter: Meter
+    schema: Schema | None
+    channels: int | None  # axis of x that holds channels, None without
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """(*samples, n, *features) -> (*samples, n), float64"""
+
+    def blend(self, x: np.ndarray, masks: np.ndarray, reference: np.ndarray) -> np.ndarray:
+        """x, reference (n, *features), masks (m, *space) in [0, 1] -> (n, m): f(reference + mask * (x - reference))"""
+
+
+class Differentiable(Scalar, Protocol):
+    """A scalar with gradients and inner layers."""
+
+    def grad(self, x: np.ndarray) -> np.ndarray:
+        """(*samples, n, *features) -> the same shape"""
+
+    def capture(self, x: np.ndarray, layer: str | None) -> Captured:
+        """x (n, *features) -> a layer's activations and the gradients of f there"""
+
+
+@dataclass(frozen=True, eq=False)
+class Captured:
+    """One layer on n rows: activations and gradients (n, c, *spatial), and how to bring a map to the input's size."""
+
+    name: str
+    activations: np.ndarray
+    gradients: np.ndarray
+    upsample: Callable[[np.ndarray], np.ndarray]  # (n, *spatial) -> (n, *input spatial)
+
+
+def finite(values: np.ndarray, what: str) -> np.ndarray:
+    """Pass finite numbers on; anything else is the model's fault and gets said so."""
+    bad = ~np.isfinite(values)
+    if bad.any():
+        raise ModelError(
+            f"the model returned {what} that are NaN or infinite in {int(bad.sum())} of {bad.size} places: "
+            "check its weights and whether it accepts these inputs (missing values, ranges)."
+        )
+    return values
+
+
+def fold(x: np.ndarray, features: tuple[int, ...], n: int) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
+    """(*samples, n, *features) -> flat (b, *features), the row that each belongs to (b,), and (*samples, n)."""
+    lead = x.shape[: x.ndim - len(features)]
+    flat = x.reshape(-1, *features)
+    return flat, np.arange(len(flat)) % n, lead
+
+
+def pieces(total: int, size: int) -> list[slice]:
+    """Consecutive slices of at most `size` that cover `range(total)`."""
+    return [slice(start, min(start + size, total)) for start in range(0, total, size)]
+
+
+def widen(masks: np.ndarray, features: tuple[int, ...], channels: int | None) -> np.ndarray:
+    """masks (m, *space) -> (m, 1, *features), with a singleton for the rows and for the channels (axis of x), if any."""
+    if masks.ndim - 1 == len(features) or channels is None:
+        return masks[:, None]
+    return np.expand_dims(masks, channels)[:, None]

@@ -1,0 +1,68 @@
+"""What the columns of a table are, in plain facts.
+
+Inside, a table is a float matrix `(n, p)`: numbers stand for themselves, anything else for its position in the
+column's `levels`. `models/tabular.py` turns frames into this and back; methods only ask `kind` and `levels`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+Kind = Literal["number", "integer", "level"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: `dtype` as its frame spells it; `levels`, the values that codes stand for, when it has no numbers."""
+
+    name: str
+    kind: Kind
+    dtype: str
+    levels: tuple[Any, ...] = ()
+    ordered: bool = False
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of a frame in order; `library` is the kind of frame the model is fed ("pandas", "polars", ...)."""
+
+    columns: tuple[Column, ...]
+    library: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def coded(self) -> np.ndarray:
+        """(p,) True where a column holds codes of levels, not numbers."""
+        return np.array([column.kind == "level" for column in self.columns])
+
+    @property
+    def whole(self) -> np.ndarray:
+        """(p,) True where a column holds integers: a perturbed value has to be rounded."""
+        return np.array([column.kind == "integer" for column in self.columns])
+
+    def readable(self, matrix: np.ndarray) -> np.ndarray:
+        """The values a person knows: (n, p) floats -> (n, p), of objects where a column has levels."""
+        if not self.coded.any():
+            return matrix
+        shown = matrix.astype(object)
+        for j in np.flatnonzero(self.coded):
+            levels = self.columns[j].levels
+            shown[:, j] = [None if np.isnan(code) else levels[int(code)] for code in matrix[:, j]]
+        return shown
+
+    def coded_matrix(self, readable: np.ndarray) -> np.ndarray:
+        """The inverse of `readable`: (n, p) values -> (n, p) floats."""
+        matrix = np.empty(readable.shape)
+        for j, column in enumerate(self.columns):
+            if column.kind == "level":
+                place = {level: code for code, level in enumerate(column.levels)}
+                matrix[:, j] = [np.nan if value is None else place[value] for value in readable[:, j]]
+            else:
+                matrix[:, j] = readable[:, j].astype(float)
+        return matrix

@@ -1,0 +1,38 @@
+"""What would it cost? One row and then two are explained for real; the difference is the price of each further row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pellucid.core.budget import Budget, Cost, Meter
+from pellucid.core.frames import is_frame
+from pellucid.methods.run import explain
+
+
+def estimate(model: Any, x: Any, method: Any, *, budget: Budget | None = None, extra: Any = None, **arguments: Any) -> Cost:
+    """See `pellucid.api.estimate`."""
+    clock = (budget or Budget()).clock
+    n = len(x)
+    one = _measure(model, _head(x, 1), method, clock, _extra_head(extra, 1), arguments)
+    if n < 2:
+        return one
+    two = _measure(model, _head(x, 2), method, clock, _extra_head(extra, 2), arguments)
+    return Cost(*(first + (n - 1) * max(0, second - first) for first, second in zip(_facts(one), _facts(two), strict=True)))
+
+
+def _measure(model: Any, x: Any, method: Any, clock: Any, extra: Any, arguments: dict[str, Any]) -> Cost:
+    meter = Meter(Budget(clock=clock))
+    receipt = explain(model, x, method, extra=extra, **arguments).receipt
+    return Cost(receipt.rows_forward, receipt.rows_backward, meter.seconds, receipt.peak_bytes)
+
+
+def _facts(cost: Cost) -> tuple[Any, ...]:
+    return cost.rows_forward, cost.rows_backward, cost.seconds, cost.peak_bytes
+
+
+def _head(x: Any, rows: int) -> Any:
+    return x.head(rows) if is_frame(x) else x[:rows]
+
+
+def _extra_head(extra: Any, rows: int) -> Any:
+    return None if extra is None else {name: value[:rows] for name, value in extra.items()}

@@ -1,0 +1,262 @@
+"""The engine of every local explanation: coerce, bind, attribute, account.
+
+One code path for all methods: what differs between them is only what they need of a model, which their base class says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pellucid.core import spelling
+from pellucid.core.budget import Budget, Meter, receipt
+from pellucid.core.errors import InputError, MethodError
+from pellucid.core.masking import Bound, Game, Masker
+from pellucid.core.maskers import default_masker
+from pellucid.core.method import (
+    GameMethod,
+    GradientMethod,
+    LayerMethod,
+    Method,
+    Neighbourhood,
+    Parts,
+    SamplingMethod,
+)
+from pellucid.core.records import Attribution, Layout, Players
+from pellucid.models.adapter import BlackBox, Inputs
+from pellucid.models.prepare import Prepared, prepare
+
+_BLOCK_CELLS = 2**24  # numbers of filled input per coalition and block of rows
+
+
+def explain(
+    model: Any,
+    x: Any,
+    method: Method | str | None = None,
+    *,
+    target: Any = None,
+    background: Any = None,
+    masker: Masker | str | None = None,
+    names: Sequence[str] | None = None,
+    extra: dict[str, Any] | None = None,
+    budget: Budget | None = None,
+    batch_size: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Attribution:
+    """See `pellucid.api.explain`."""
+    ready = prepare(model, x, background=background, names=names, extra=extra, batch_size=batch_size)
+    chosen, removal = as_method(method, ready), as_masker(masker)
+    meter = Meter(budget or Budget(), progress)
+    with ready.adapter.session():
+        f, scores = ready.bind(target, meter)
+        blocks = _Run(chosen, f, removal, meter).blocks()
+        return _record(ready, chosen, f, scores, blocks, meter)
+
+
+def as_method(method: Method | str | None, ready: Prepared | None = None) -> Method:
+    """A method value of what a user may give: None (a fixed default per kind of model), a spelling, a value."""
+    if method is None and ready is not None:
+        return _default(ready)
+    made = spelling.parse(method) if isinstance(method, str) else method
+    if isinstance(made, type) and issubclass(made, Method):
+        made = made()
+    if not isinstance(made, GradientMethod | LayerMethod | GameMethod | SamplingMethod):
+        raise MethodError(f"{made!r} does not explain single outputs: `pellucid methods` lists the methods that `explain` takes.")
+    return made
+
+
+def as_masker(masker: Masker | str | None) -> Masker | None:
+    """A masker value, a spelling of one, or None."""
+    made = spelling.parse(masker) if isinstance(masker, str) else masker
+    if made is not None and not isinstance(made, Masker):
+        raise MethodError(f"{made!r} is no masker: give Columns(), Baseline() or Grid().")
+    return made
+
+
+def _default(ready: Prepared) -> Method:
+    """IntegratedGradients where there are gradients, KernelShap for tables, Occlusion for anything else."""
+    from pellucid.core.registry import resolve
+
+    if ready.adapter.kind == "torch":
+        return resolve("IntegratedGradients")()  # type: ignore[no-any-return]
+    return resolve("KernelShap" if ready.inputs.x.ndim == 2 else "Occlusion")()  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """What a run found out about some of the rows."""
+
+    rows: slice
+    parts: Parts
+    bound: Bound | None
+    masker: Masker | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """One method on one scalar, in blocks of rows: bounded memory, and a budget that leaves whole rows behind."""
+
+    method: Method
+    f: BlackBox
+    masker: Masker | None
+    meter: Meter
+
+    def blocks(self) -> list[Block]:
+        total = len(self.f.inputs.x)
+        return [self._block(rows) for rows in self._pace(total)]
+
+    def _pace(self, total: int) -> Iterator[slice]:
+        """Blocks of rows: all that memory allows, or growing from one row while a budget watches."""
+        limit = self._room(total)
+        watched = not self.method.card.sampled and self.meter.budget != Budget()
+        start, size = 0, 1 if watched else limit
+        while start < total and not (start and self.meter.spent):
+            seconds, rows = self.meter.seconds, self.meter.rows_left()
+            stop = min(start + size, total)
+            yield slice(start, stop)
+            start, size = stop, min(2 * size, limit, self._affordable(stop - start, seconds, rows))
+
+    def _affordable(self, rows: int, seconds: float, rows_left: float) -> int:
+        """How many rows the rest of the budget pays for at the price of the last block; at least one."""
+        prices = []
+        if self.meter.budget.seconds is not None:
+            per_row = (self.meter.seconds - seconds) / rows
+            prices.append((self.meter.budget.seconds - self.meter.seconds) / max(per_row, 1e-9))
+        if self.meter.budget.rows is not None:
+            prices.append(self.meter.rows_left() / max((rows_left - self.meter.rows_left()) / rows, 1e-9))
+        return max(1, int(min(prices, default=2**30)))
+
+    def _room(self, total: int) -> int:
+        """Rows whose masked inputs fit in memory together."""
+        if not isinstance(self.method, GameMethod):
+            return total
+        x = self.f.inputs.x
+        draws = 1 if self.f.inputs.background is None else len(self.f.inputs.background)
+        return max(1, min(total, _BLOCK_CELLS // (draws * int(np.prod(x.shape[1:])))))
+
+    def _block(self, rows: slice) -> Block:
+        f, method = self.f.take(rows), self.method
+        x, background = f.inputs.x, f.inputs.background
+        if isinstance(method, GameMethod):
+            masker = self.masker or method.masker(x) or default_masker(x)
+            bound = masker.bind(x, background, f.inputs.form)
+            return Block(rows, method.attribute(Game(f, bound, len(x)), method.stream()), bound, masker)
+        if self.masker is not None:
+            raise MethodError(f"{type(method).__name__} hides nothing, so it takes no masker: leave masker=None.")
+        return Block(rows, self._direct(f, x, background), None, None)
+
+    def _direct(self, f: Any, x: np.ndarray, background: np.ndarray | None) -> Parts:
+        method = self.method
+        if isinstance(method, SamplingMethod):
+            if background is None:
+                raise InputError(f"{type(method).__name__} needs background rows: pass background=, for example 100 rows of the training data.")
+            return method.attribute(f, x, Neighbourhood(background, f.schema), method.stream())
+        if not hasattr(f, "grad"):
+            raise MethodError(
+                f"{type(method).__name__} needs gradients, and this model (kind: {f.adapter.kind}) has none: "
+                "use a method that only asks, such as KernelShap() or Occlusion()."
+            )
+        if isinstance(method, LayerMethod):
+            return method.attribute(f, x, f.capture(x, method.layer))
+        assert isinstance(method, GradientMethod)
+        return method.attribute(f, x, background=background, rng=method.stream())
+
+
+def _record(ready: Prepared, method: Method, f: BlackBox, scores: np.ndarray, blocks: list[Block], meter: Meter) -> Attribution:
+    inputs, n = ready.inputs, len(scores)
+    done = np.zeros(n, bool)
+    for block in blocks:
+        done[block.rows] = True
+    values = _gather(blocks, n, lambda b: b.parts.values if b.bound is None else b.bound.lift(b.parts.values))
+    assert values is not None
+    stderr = _gather(blocks, n, lambda b: b.parts.stderr if b.bound is None or b.parts.stderr is None else b.bound.lift(b.parts.stderr))
+    base = _gather(blocks, n, lambda b: b.parts.base_values)
+    base = np.full(n, np.nan) if base is None else base
+    gap = scores - base - values.reshape(n, -1).sum(1)
+    facts = {
+        "target": repr(f.pick.target),
+        "scale": f.scale,
+        "masker": None if blocks[0].masker is None else repr(blocks[0].masker),
+        "layer": blocks[0].parts.layer,
+        "gap": _largest(gap),
+        "stderr": None if stderr is None else _largest(stderr),
+        "converged": _all_converged(blocks),
+        "warnings": _warnings(method, blocks, done, scores, base, gap, meter),
+    }
+    return Attribution(
+        values=values,
+        scores=scores,
+        base_values=base,
+        gap=gap,
+        stderr=stderr,
+        data=inputs.readable,
+        done=done,
+        players=_players(blocks, n),
+        raw=_gather(blocks, n, lambda b: b.parts.raw),
+        fit=_gather(blocks, n, lambda b: b.parts.fit),
+        feature_names=inputs.form.names,
+        schema=inputs.form.schema,
+        layout=_layout(inputs),
+        target=f.pick.target,
+        method=method,
+        receipt=receipt(method, meter, packages=ready.adapter.packages, **facts),
+    )
+
+
+def _gather(blocks: list[Block], n: int, part: Callable[[Block], np.ndarray | None]) -> np.ndarray | None:
+    """One array over all rows, NaN where a row was left out."""
+    pieces = [(block.rows, part(block)) for block in blocks]
+    first = pieces[0][1]
+    if first is None:
+        return None
+    whole = np.full((n, *first.shape[1:]), np.nan)
+    for rows, piece in pieces:
+        whole[rows] = piece
+    return whole
+
+
+def _players(blocks: list[Block], n: int) -> Players | None:
+    """Undivided values, where players are not simply the columns of a table."""
+    bound = blocks[0].bound
+    if bound is None or (bound.labels is not None and bound.labels.ndim == 1):
+        return None
+    values = _gather(blocks, n, lambda b: b.parts.values)
+    assert values is not None
+    return Players(values, bound.names, _gather(blocks, n, lambda b: b.parts.stderr), bound.labels)
+
+
+def _layout(inputs: Inputs) -> Layout:
+    if inputs.x.ndim == 2:
+        return "table"
+    return {None: "map", 1: "channels-first"}.get(inputs.form.channels, "channels-last")  # type: ignore[return-value]
+
+
+def _largest(values: np.ndarray) -> float | None:
+    known = np.abs(values[np.isfinite(values)])
+    return float(known.max()) if known.size else None
+
+
+def _all_converged(blocks: list[Block]) -> bool | None:
+    known = [block.parts.converged for block in blocks if block.parts.converged is not None]
+    return bool(np.concatenate(known).all()) if known else None
+
+
+def _warnings(
+    method: Method, blocks: list[Block], done: np.ndarray, scores: np.ndarray, base: np.ndarray, gap: np.ndarray, meter: Meter
+) -> tuple[str, ...]:
+    """Plain sentences about how far to trust this record, each with its number."""
+    found = list(dict.fromkeys(warning for block in blocks for warning in block.parts.warnings))
+    if not done.all():
+        found.append(f"the budget of {meter.limit()} left out {int((~done).sum())} of {len(done)} rows")
+    elif method.card.sampled and meter.limit():
+        found.append(f"sampling stopped at the budget of {meter.limit()}")
+    scale = np.maximum(np.abs(scores - base), 1e-3 * np.maximum(np.abs(scores), 1))
+    off = np.abs(gap) > 0.01 * scale
+    if method.card.complete and off.any():
+        found.append(f"values miss score - base value by more than 1 % in {int(off.sum())} of {len(gap)} rows (largest gap {_largest(gap):.3g})")
+    return tuple(found)
+
+

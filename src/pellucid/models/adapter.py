@@ -1,0 +1,209 @@
+"""The border between a model and the library: any model becomes outputs `(b, k)` for rows `(b, *features)`.
+
+An `Adapter` knows one kind of model; a `BlackBox` is an adapter with its target bound, the scalar function that methods
+explain. Both leave the user's world as found: `session()` restores whatever a run may disturb.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+
+from pellucid.core.budget import Meter
+from pellucid.core.errors import InputError, ModelError, PellucidError, TargetError
+from pellucid.core.frames import Codec
+from pellucid.core.inputs import plain_array
+from pellucid.core.masking import Form
+from pellucid.core.scalar import finite, fold, pieces, widen
+from pellucid.core.schema import Schema
+from pellucid.core.target import FunctionPick, Output, Pick, Predicted, Target
+
+Extra = dict[str, np.ndarray]
+
+
+class Adapter(ABC):
+    """One kind of model. `scales` lists what its outputs can be read on, the default first."""
+
+    kind: str
+    packages: tuple[str, ...] = ()
+    classes: Sequence[Any] | None = None
+    scales: tuple[str, ...] = ("raw",)
+    batch_rows: int = 16_384
+    batch_cells: int = 2**22
+
+    @abstractmethod
+    def forward(self, x: Any, scale: str, extra: Extra) -> Any:
+        """x (b, *features) -> outputs, rows first, as the model gives them"""
+
+    def channels(self, x: np.ndarray) -> int | None:
+        """The axis of x that holds channels."""
+        return x.ndim - 1 if x.ndim == 4 and x.shape[-1] in (1, 3, 4) else None
+
+    def default_target(self, outputs: np.ndarray) -> Target:
+        """outputs (n, k) -> the question a user means who names none."""
+        return Output(0) if outputs.shape[1] == 1 else Predicted()
+
+    def scale_of(self, target: Target) -> str:
+        """The target's own scale if the model has it, else the model kind's default."""
+        if target.scale is not None and target.scale not in self.scales:
+            raise TargetError(f"this model has no scale {target.scale!r}; it has {', '.join(self.scales)}.")
+        return target.scale or self.scales[0]
+
+    def outputs(self, x: np.ndarray, scale: str, extra: Extra, meter: Meter, size: int | None) -> np.ndarray:
+        """x (n, *features) -> (n, ...) float64, in chunks."""
+        chunks = []
+        for part in pieces(len(x), size or self.batch_size(x)):
+            out = self.run(x[part], scale, {name: value[part] for name, value in extra.items()})
+            chunks.append(plain_array(out).astype(float))
+            meter.add(forward=len(chunks[-1]))
+        return finite(np.concatenate(chunks), "outputs")
+
+    def run(self, x: Any, scale: str, extra: Extra) -> Any:
+        """One call of the model, its failures explained and its rows checked: (b, k), or (b, ...) for a target function."""
+        try:
+            out = self.forward(x, scale, extra)
+        except PellucidError:
+            raise
+        except Exception as error:
+            raise _explained(error, x) from error
+        shape = tuple(getattr(out, "shape", ()))
+        if len(shape) < 1 or shape[0] != len(x):
+            raise ModelError(
+                f"the model returned {_described(out)} for {len(x)} rows: expected an array with one row each, "
+                "(n,) or (n, k); wrap the model in a function that returns it."
+            )
+        return out.reshape(-1, 1) if len(shape) == 1 else out
+
+    def batch_size(self, x: np.ndarray) -> int:
+        """Rows per model call that keep memory bounded."""
+        return max(1, min(self.batch_rows, self.batch_cells // max(1, int(np.prod(x.shape[1:])))))
+
+    def scalar(self, pick: Pick | FunctionPick, scale: str, inputs: Inputs, meter: Meter) -> BlackBox:
+        """This model's number per row under a bound target."""
+        return BlackBox(self, pick, scale, inputs, meter)
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[None]:
+        """A run's frame: global random states are seeded inside and restored outside, so stochastic models repeat."""
+        state, python = np.random.get_state(), random.getstate()
+        np.random.seed(0)
+        random.seed(0)
+        try:
+            yield
+        finally:
+            np.random.set_state(state)
+            random.setstate(python)
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """The data of one question, encoded: x (n, *features), background (b, *features), and how to get back."""
+
+    x: np.ndarray
+    background: np.ndarray | None = None
+    form: Form = Form()
+    codec: Codec | None = None
+    extra: Extra = field(default_factory=dict)
+    batch_size: int | None = None
+
+    def take(self, rows: slice) -> Inputs:
+        """Some of the rows."""
+        extra = {name: value[rows] for name, value in self.extra.items()}
+        return replace(self, x=self.x[rows], extra=extra)
+
+    @property
+    def readable(self) -> np.ndarray:
+        """x as a record keeps it."""
+        return self.x if self.codec is None else self.codec.schema.readable(self.x)
+
+
+@dataclass(eq=False)
+class BlackBox:
+    """An adapter with its target bound: `Scalar` for every method that only asks."""
+
+    adapter: Adapter
+    pick: Pick | FunctionPick
+    scale: str
+    inputs: Inputs
+    meter: Meter
+
+    def take(self, rows: slice) -> Self:
+        """The same scalar for some of its rows."""
+        return replace(self, pick=self.pick.take(rows), inputs=self.inputs.take(rows))
+
+    @property
+    def schema(self) -> Schema | None:
+        return self.inputs.form.schema
+
+    @property
+    def channels(self) -> int | None:
+        return self.inputs.form.channels
+
+    @property
+    def size(self) -> int:
+        """Rows per model call."""
+        return self.inputs.batch_size or self.adapter.batch_size(self.inputs.x)
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        flat, rows, lead = fold(x, self.inputs.x.shape[1:], len(self.inputs.x))
+        values = np.empty(len(flat))
+        for part in pieces(len(flat), self.size):
+            out = self.adapter.run(flat[part], self.scale, self.extra(rows[part]))
+            values[part] = plain_array(self.pick(columns(out, self.pick), rows[part]), float)
+            self.meter.add(forward=len(rows[part]))
+        return finite(values, "numbers").reshape(lead)
+
+    def blend(self, x: np.ndarray, masks: np.ndarray, reference: np.ndarray) -> np.ndarray:
+        n, room = len(x), max(1, self.size // max(1, len(x)))
+        values = np.empty((n, len(masks)))
+        for part in pieces(len(masks), room):
+            shown = widen(masks[part], x.shape[1:], self.channels)
+            values[:, part] = self((reference + shown * (x - reference)).astype(x.dtype)).T
+        return values
+
+    def extra(self, rows: np.ndarray) -> Extra:
+        return {name: value[rows] for name, value in self.inputs.extra.items()}
+
+
+class CallableAdapter(Adapter):
+    """Any function of a batch: arrays in (or frames, if frames were given), `(n,)` or `(n, k)` out."""
+
+    kind = "callable"
+
+    def __init__(self, function: Callable[..., Any], codec: Codec | None = None) -> None:
+        self.function, self.codec = function, codec
+
+    def forward(self, x: np.ndarray, scale: str, extra: Extra) -> Any:
+        given = x.copy() if self.codec is None else self.codec.decode(x)  # a function may write into what it is given
+        return plain_array(self.function(given, **extra))
+
+
+def columns(out: Any, pick: Pick | FunctionPick) -> Any:
+    """Outputs as columns (b, k); a target function may have any shape."""
+    if isinstance(pick, Pick) and out.ndim != 2:
+        raise TargetError(
+            f"the model's output has shape {tuple(out.shape)}, not (n, k): give a target function, outputs -> one number a row."
+        )
+    return out
+
+
+def _explained(error: Exception, given: Any) -> PellucidError:
+    x = plain_array(given)
+    said = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
+    if x.dtype.kind == "f" and np.isnan(x).any():
+        where = sorted({int(j) for j in np.argwhere(np.isnan(x))[:, 1]})[:5]
+        return InputError(f"x holds NaN (feature {where}) and the model refused it ({said}): impute, or drop those rows.")
+    if type(error).__name__ == "NotFittedError":
+        return ModelError("the model is not fitted: call fit before explaining it.")
+    return ModelError(f"the model raised {said} on a batch of shape {x.shape}, dtype {x.dtype}.")
+
+
+def _described(out: Any) -> str:
+    shape = getattr(out, "shape", None)
+    return f"a {type(out).__name__}" + (f" of shape {tuple(shape)}" if shape is not None else "")

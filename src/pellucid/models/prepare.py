@@ -1,0 +1,131 @@
+"""From what a user has to what a method needs: the model's adapter, the encoded inputs, the bound target."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pellucid.core.budget import Meter
+from pellucid.core.errors import InputError, ModelError, TargetError
+from pellucid.core.frames import Codec, is_frame
+from pellucid.core.inputs import checked, plain_array
+from pellucid.core.masking import Form
+from pellucid.core.target import Custom, Output, as_target
+from pellucid.models.adapter import Adapter, BlackBox, CallableAdapter, Inputs
+from pellucid.models.tabular import EstimatorAdapter, is_estimator, used_columns
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A model and data that fit each other."""
+
+    adapter: Adapter
+    inputs: Inputs
+
+    def bind(self, target: Any, meter: Meter) -> tuple[BlackBox, np.ndarray]:
+        """The scalar function under a target, and its values on x (n,); call inside `adapter.session()`."""
+        adapter, inputs = self.adapter, self.inputs
+        wanted = as_target(target, default=Output(0)).named(adapter.classes)
+        scale = adapter.scale_of(wanted)
+        outputs = adapter.outputs(inputs.x, scale, inputs.extra, meter, inputs.batch_size)
+        if outputs.ndim != 2 and not isinstance(wanted, Custom):
+            raise TargetError(
+                f"the model's output has shape {outputs.shape}, not (n, k): give a target function, outputs -> one number a row."
+            )
+        if target is None:
+            wanted = adapter.default_target(outputs)
+        pick = wanted.at(scale).bind(outputs)
+        f = adapter.scalar(pick, scale, inputs, meter)
+        return f, self._scores(f, outputs)
+
+    def _scores(self, f: BlackBox, outputs: np.ndarray) -> np.ndarray:
+        if isinstance(f.pick.target, Custom):
+            return f(self.inputs.x)
+        return np.asarray(f.pick(outputs, np.arange(len(outputs))), dtype=float)
+
+
+def prepare(
+    model: Any,
+    x: Any,
+    *,
+    background: Any = None,
+    names: Sequence[str] | None = None,
+    extra: dict[str, Any] | None = None,
+    batch_size: int | None = None,
+) -> Prepared:
+    """Choose the adapter of a model and encode its data."""
+    if is_frame(x):
+        return _prepare_frame(model, x, background, extra, batch_size)
+    cells = checked(plain_array(x))
+    reference = None if background is None else _background(plain_array(background), cells)
+    adapter = adapt(model)
+    features = cells.shape[1:]
+    own = tuple(map(str, names)) if names is not None else _names_of(model, features)
+    if own is not None and cells.ndim == 2 and len(own) != features[0]:
+        raise InputError(f"{len(own)} names for {features[0]} features.")
+    expected = getattr(model, "n_features_in_", None)
+    if expected is not None and cells.ndim == 2 and features[0] != expected:
+        raise InputError(f"x has {features[0]} features, the model was fitted with {expected}.")
+    form = Form(adapter.channels(cells), None, own)
+    return Prepared(adapter, Inputs(cells, reference, form, None, _extras(extra, len(cells)), batch_size))
+
+
+def adapt(model: Any, codec: Codec | None = None, order: Sequence[str] | None = None) -> Adapter:
+    """The adapter of this kind of model."""
+    torch = sys.modules.get("torch")  # a torch model cannot exist before torch is imported
+    if torch is not None and isinstance(model, torch.nn.Module):
+        from pellucid.models.torch import TorchAdapter
+
+        return TorchAdapter(model)
+    if isinstance(model, type):
+        raise ModelError(f"{model.__name__} is a class, not a model: give an instance, fitted or trained.")
+    if is_estimator(model):
+        return EstimatorAdapter(model, codec, order)
+    if callable(model):
+        return CallableAdapter(model, codec)
+    raise ModelError(
+        f"a {type(model).__name__} is no model: give a torch module, an estimator with predict, or a function of a batch."
+    )
+
+
+def _prepare_frame(model: Any, x: Any, background: Any, extra: dict[str, Any] | None, batch_size: int | None) -> Prepared:
+    fitted = used_columns(model)
+    if background is not None and not is_frame(background):
+        raise InputError("x is a frame and background is not: give background rows as a frame with the same columns.")
+    missing = [name for name in fitted or [] if name not in list(x.columns)]
+    if missing:
+        raise InputError(f"the frame has no column {missing[0]!r}, which the model was fitted with.")
+    codec = Codec.learn(x, *([] if background is None else [background]), columns=fitted)
+    cells = checked(codec.encode(x))
+    reference = None if background is None else _background(codec.encode(background), cells)
+    form = Form(None, codec.schema, codec.schema.names)
+    adapter = adapt(model, codec, fitted)
+    if adapter.kind == "torch":
+        raise InputError("a torch network takes arrays: give frame.to_numpy(), with names=list(frame.columns).")
+    return Prepared(adapter, Inputs(cells, reference, form, codec, _extras(extra, len(cells)), batch_size))
+
+
+def _background(rows: np.ndarray, x: np.ndarray) -> np.ndarray:
+    checked(rows, "background")
+    if rows.shape[1:] != x.shape[1:]:
+        raise InputError(f"background rows have shape {rows.shape[1:]}, x has {x.shape[1:]}: they must be alike.")
+    return rows
+
+
+def _extras(extra: dict[str, Any] | None, n: int) -> dict[str, np.ndarray]:
+    made = {name: plain_array(value) for name, value in (extra or {}).items()}
+    for name, value in made.items():
+        if len(value) != n:
+            raise InputError(f"extra input {name!r} has {len(value)} rows, x has {n}.")
+    return made
+
+
+def _names_of(model: Any, features: tuple[int, ...]) -> tuple[str, ...] | None:
+    """Column names that the model remembers, for arrays of that width."""
+    names = used_columns(model)
+    return tuple(names) if names is not None and features == (len(names),) else None
+

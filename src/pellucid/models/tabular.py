@@ -1,0 +1,98 @@
+"""Estimators and pipelines of the scikit-learn kind, on arrays or on frames whose columns are the players.
+
+Frames reach the model with the user's own columns, order and dtypes; encoders inside a pipeline stay invisible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pellucid.core.errors import InputError, ModelError
+from pellucid.core.frames import Codec
+from pellucid.core.target import Class, Target
+from pellucid.models.adapter import Adapter, Extra
+
+_BOOSTED = ("GradientBoosting", "HistGradientBoosting", "XGB", "LGBM", "CatBoost")
+
+
+class EstimatorAdapter(Adapter):
+    """A fitted estimator: probabilities or margins of a classifier, values of a regressor."""
+
+    kind = "estimator"
+    packages = ("scikit-learn",)
+
+    def __init__(self, model: Any, codec: Codec | None = None, order: Sequence[str] | None = None) -> None:
+        self.model, self.codec, self.order = model, codec, order
+        found = getattr(model, "classes_", None)
+        self.classes = None if found is None or isinstance(found, list) else list(found)
+        self.scales = _scales(model)
+
+    def default_target(self, outputs: np.ndarray) -> Target:
+        if self.classes is not None and len(self.classes) == 2:
+            return Class(1)
+        return super().default_target(outputs)
+
+    def forward(self, x: np.ndarray, scale: str, extra: Extra) -> Any:
+        if extra:
+            raise InputError(f"extra inputs ({', '.join(extra)}) are for functions and networks; wrap the estimator in a function.")
+        rows = x if self.codec is None else self.codec.decode(x, self.order)
+        if scale == "probability":
+            return self.model.predict_proba(rows)
+        if scale == "margin":
+            return _both_sides(np.asarray(_margin(self.model, rows)))
+        return np.asarray(self.model.predict(rows), dtype=float)
+
+
+def is_estimator(model: Any) -> bool:
+    """Whether this is a model of the scikit-learn kind."""
+    return hasattr(model, "predict") and hasattr(model, "fit")
+
+
+def used_columns(model: Any) -> list[str] | None:
+    """The columns that a model was fitted with, if it remembers them."""
+    names = getattr(model, "feature_names_in_", None)
+    return None if names is None else [str(name) for name in names]
+
+
+def final(model: Any) -> Any:
+    """The estimator at the end of pipelines and searches."""
+    while True:
+        if hasattr(model, "best_estimator_"):
+            model = model.best_estimator_
+        elif hasattr(model, "steps"):
+            model = model.steps[-1][1]
+        else:
+            return model
+
+
+def _scales(model: Any) -> tuple[str, ...]:
+    probability, margin = hasattr(model, "predict_proba"), hasattr(model, "decision_function")
+    boosted = type(final(model)).__name__.startswith(_BOOSTED)
+    if boosted and probability:
+        return ("margin", "probability")
+    found = ("probability",) * probability + ("margin",) * margin
+    if not found and getattr(model, "classes_", None) is not None:
+        raise ModelError(
+            f"{type(final(model)).__name__} gives class labels only: explain one with predict_proba or decision_function, "
+            "or wrap it in a function that returns scores (n, k)."
+        )
+    return found or ("raw",)
+
+
+def _margin(model: Any, rows: Any) -> Any:
+    name = type(final(model)).__name__
+    if name.startswith("LGBM"):
+        return model.predict_proba(rows, raw_score=True)
+    if name.startswith("XGB"):
+        return model.predict(rows, output_margin=True)
+    if name.startswith("CatBoost"):
+        return model.predict(rows, prediction_type="RawFormulaVal")
+    return model.decision_function(rows)
+
+
+def _both_sides(margin: np.ndarray) -> np.ndarray:
+    """A binary margin (n,) is that of classes_[1]; its negative is that of classes_[0]: (n, 2)."""
+    return np.stack([-margin, margin], axis=1) if margin.ndim == 1 else margin

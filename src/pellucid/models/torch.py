@@ -1,0 +1,263 @@
+"""Torch modules: the number, its gradients, its inner layers, and the promise to leave the module as found.
+
+Everything that touches the user's module is a context manager that restores in `finally`. Parameters are frozen for the
+run, so a backward pass costs only what leads to the input (or to the layer that is looked at).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pellucid.core.errors import InputError, MethodError, ModelError
+from pellucid.core.inputs import plain_array
+from pellucid.core.scalar import Captured, finite, fold, pieces, widen
+from pellucid.models.adapter import Adapter, BlackBox, Extra, columns
+
+
+@contextlib.contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode, frozen parameters, gradients on, torch's random state seeded; everything restored at the end."""
+    modes = [(module, module.training) for module in model.modules()]
+    needed = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    recurrent = any(isinstance(module, nn.RNNBase) for module, _ in modes)
+    try:
+        with (
+            torch.random.fork_rng(devices=[]),
+            torch.inference_mode(False),
+            torch.enable_grad(),
+            # fused recurrent kernels refuse a backward pass in evaluation mode
+            torch.backends.cudnn.flags(enabled=torch.backends.cudnn.enabled and not recurrent),
+        ):
+            torch.manual_seed(0)
+            for module, _ in modes:
+                module.training = False
+            for parameter, _ in needed:
+                parameter.requires_grad_(False)
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        for parameter, need in needed:
+            parameter.requires_grad_(need)
+
+
+class TorchAdapter(Adapter):
+    """An `nn.Module`, fed in its own dtype on its own device."""
+
+    kind = "torch"
+    packages = ("torch",)
+    scales = ("raw", "probability")
+    batch_rows = 1024
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        floating = [p for p in model.parameters() if p.is_floating_point()]
+        self.dtype = floating[0].dtype if floating else None
+        self.device = next((p.device for p in model.parameters()), torch.device("cpu"))
+
+    def channels(self, x: np.ndarray) -> int | None:
+        return 1 if x.ndim > 2 else None
+
+    def tensor(self, x: np.ndarray) -> Tensor:
+        """x as the model wants it; integers stay integers (token ids)."""
+        made = torch.tensor(x, device=self.device)
+        return made.to(self.dtype) if self.dtype is not None and made.is_floating_point() else made
+
+    def forward(self, x: np.ndarray | Tensor, scale: str, extra: Extra) -> Tensor:
+        """x (b, *features) -> (b, k); an array leaves no graph, a tensor that asks for one does."""
+        if not isinstance(x, Tensor):
+            with torch.no_grad():
+                return self.forward(self.tensor(x), scale, extra)
+        out = self.model(x, **{name: self.tensor(value) for name, value in extra.items()})
+        out = getattr(out, "logits", out)
+        if not isinstance(out, Tensor):
+            raise ModelError(
+                f"the network returned a {type(out).__name__}, not a tensor: wrap it in a module whose forward returns the scores."
+            )
+        out = out[:, None] if out.ndim == 1 else out
+        if scale == "probability":
+            return torch.sigmoid(out) if out.shape[1] == 1 else torch.softmax(out, dim=1)
+        return out
+
+    def scalar(self, pick: Any, scale: str, inputs: Any, meter: Any) -> TorchScalar:
+        return TorchScalar(self, pick, scale, inputs, meter)
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[None]:
+        with super().session(), evaluating(self.model):
+            yield
+
+
+class TorchScalar(BlackBox):
+    """`Differentiable`: gradients with respect to the input and to inner layers."""
+
+    adapter: TorchAdapter
+
+    def grad(self, x: np.ndarray) -> np.ndarray:
+        if x.dtype.kind != "f":
+            raise InputError(f"x has dtype {x.dtype}, which has no gradient: give floats (for token ids, explain their embeddings).")
+        flat, rows, _ = fold(x, self.inputs.x.shape[1:], len(self.inputs.x))
+        gradient = np.empty(flat.shape)
+        for part in pieces(len(flat), self.size):
+            leaf = self.adapter.tensor(flat[part]).requires_grad_()
+            picked = self._picked(leaf, rows[part])
+            gradient[part] = plain_array(_gradient(picked, leaf, "its input"))
+            self.meter.add(forward=len(leaf), backward=len(leaf))
+        return finite(gradient, "gradients").reshape(x.shape)
+
+    def blend(self, x: np.ndarray, masks: np.ndarray, reference: np.ndarray) -> np.ndarray:
+        n, values = len(x), np.empty((len(x), len(masks)))
+        on_device, empty = self.adapter.tensor(x), self.adapter.tensor(reference)
+        change = on_device - empty
+        with torch.no_grad():
+            for part in pieces(len(masks), max(1, self.size // n)):
+                shown = self.adapter.tensor(widen(masks[part].astype(float), x.shape[1:], self.channels))
+                mixed = (empty + shown * change).flatten(0, 1)
+                rows = np.tile(np.arange(n), len(shown))
+                for piece in pieces(len(rows), self.size):
+                    flat = np.arange(len(rows))[piece]
+                    picked = plain_array(self._picked(mixed[piece], rows[piece]), float)
+                    values[rows[piece], part.start + flat // n] = picked
+                    self.meter.add(forward=len(flat))
+        return finite(values, "numbers")
+
+    def capture(self, x: np.ndarray, layer: str | None) -> Captured:
+        name, calls = find_layer(self, x, layer)
+        activations, gradients = [], []
+        for part in pieces(len(x), self.size):
+            rows = np.arange(len(x))[part]
+            with watching(self.adapter.model, name, calls) as seen:
+                picked = self._picked(self.adapter.tensor(x[part]), rows)
+            gradient = _gradient(picked, seen[-1], f"layer {name!r}")
+            activations.append(plain_array(seen[-1], float))
+            gradients.append(plain_array(gradient, float))
+            self.meter.add(forward=len(rows), backward=len(rows))
+        space = x.shape[2:]
+        return Captured(
+            name,
+            finite(np.concatenate(activations), "activations"),
+            finite(np.concatenate(gradients), "gradients"),
+            lambda maps: upsample(maps, space),
+        )
+
+    def _picked(self, x: Tensor, rows: np.ndarray) -> Tensor:
+        """x (b, *features) on the device, rows (b,) -> (b,), with its graph."""
+        out = self.adapter.run(x, self.scale, self.extra(rows))
+        picked: Tensor = self.pick(columns(out, self.pick), rows)
+        return picked
+
+
+@contextlib.contextmanager
+def watching(model: nn.Module, name: str, calls: int = 1) -> Iterator[list[Tensor]]:
+    """Cut the graph at a layer: its output (at its last of `calls` calls) becomes a leaf, listed in what is yielded.
+
+    The layer's successors receive a copy, so an in-place activation behind it cannot change what was seen.
+    """
+    seen: list[Tensor] = []
+    count = 0
+
+    def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count < calls:
+            return None
+        seen.append(output.detach().requires_grad_())
+        return seen[-1].clone()
+
+    handle = model.get_submodule(name).register_forward_hook(hook)
+    try:
+        yield seen
+    finally:
+        handle.remove()
+
+
+def find_layer(f: TorchScalar, x: np.ndarray, wanted: str | None) -> tuple[str, int]:
+    """The layer of this name, or the last one whose output has space; with how often one forward pass calls it."""
+    met = _trace(f, x)
+    if wanted is None:
+        spatial = [name for name, shape in met if len(shape) == x.ndim > 2 and int(np.prod(shape[2:])) > 1]
+        if not spatial:
+            raise MethodError(
+                "this network has no layer whose output has spatial axes, so there is no map to draw: "
+                "use a method on the input such as IntegratedGradients(), or name a layer."
+            )
+        wanted = spatial[-1]
+    shapes = [shape for name, shape in met if name == wanted]
+    if not shapes:
+        known = ", ".join(dict.fromkeys(name for name, _ in met))
+        raise MethodError(f"the network runs no layer {wanted!r}; it runs {known}.")
+    if len(shapes[-1]) < 3:
+        raise MethodError(f"layer {wanted!r} gives shape {shapes[-1]}, which has no spatial axes: choose an earlier layer.")
+    return wanted, len(shapes)
+
+
+def _trace(f: TorchScalar, x: np.ndarray) -> list[tuple[str, tuple[int, ...]]]:
+    """(name, output shape) of every module with a tensor output, in the order of one forward pass on one row."""
+    met: list[tuple[str, tuple[int, ...]]] = []
+
+    def note(name: str) -> Any:
+        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            if isinstance(output, Tensor):
+                met.append((name, tuple(output.shape)))
+
+        return hook
+
+    handles = [m.register_forward_hook(note(name)) for name, m in f.adapter.model.named_modules() if name and _is_leaf(m)]
+    try:
+        f.adapter.run(x[:1], f.scale, f.extra(np.zeros(1, int)))
+        f.meter.add(forward=1)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return met
+
+
+def _is_leaf(module: nn.Module) -> bool:
+    return next(module.children(), None) is None
+
+
+def _gradient(picked: Tensor, of: Tensor, where: str) -> Tensor:
+    if not picked.requires_grad:
+        raise ModelError(
+            f"the score does not depend on {where} through differentiable steps (detach, argmax, numpy, no_grad or rounding "
+            "on the way): use a method that only asks, such as KernelShap() or Occlusion()."
+        )
+    (gradient,) = torch.autograd.grad(picked.sum(), of, allow_unused=True)
+    return torch.zeros_like(of) if gradient is None else gradient
+
+
+def upsample(maps: np.ndarray, space: tuple[int, ...]) -> np.ndarray:
+    """(n, *spatial) -> (n, *space), linear in each direction, pixel centres aligned."""
+    mode = {1: "linear", 2: "bilinear", 3: "trilinear"}[len(space)]
+    made = nn.functional.interpolate(torch.from_numpy(maps)[:, None], size=space, mode=mode, align_corners=False)
+    return made[:, 0].numpy()
+
+
+def randomized(model: nn.Module, depth: int, seed: int = 0) -> nn.Module:
+    """A copy whose last `depth` layers with parameters have values drawn anew, from the output inwards (Adebayo et al. 2018).
+
+    Each tensor is redrawn from a normal distribution with its own mean and standard deviation, which works for any layer
+    and keeps activations on their scale; a constant tensor gets a standard deviation of 1 / sqrt(fan-in).
+    """
+    made = copy.deepcopy(model)
+    generator = torch.Generator().manual_seed(seed)
+    for _, layer in parametrized(made)[::-1][:depth]:
+        for parameter in layer.parameters(recurse=False):
+            old = parameter.detach().float().cpu()
+            spread = old.std() if old.numel() > 1 and old.std() > 0 else torch.tensor(old[0].numel() ** -0.5 if old.ndim > 1 else 1.0)
+            new = torch.randn(old.shape, generator=generator) * spread + old.mean()
+            parameter.data.copy_(new.to(parameter.dtype))
+    return made
+
+
+def parametrized(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    """The layers with parameters of their own, in order of registration."""
+    return [(name, m) for name, m in model.named_modules() if next(m.parameters(recurse=False), None) is not None]
+
