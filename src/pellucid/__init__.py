@@ -17,7 +17,7 @@ from typing import Any
 from pellucid.core.registry import PUBLIC
 
 __version__ = "0.1.0"
-__all__ = [*PUBLIC, "plot"]  # noqa: PLE0604
+__all__ = [*PUBLIC, "plot"]
 
 
 def __getattr__(name: str) -> Any:

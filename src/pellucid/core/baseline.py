@@ -34,7 +34,13 @@ def references(
     """x (n, *features), background (b, *features) -> (r, n, *features): r references for each row."""
     match baseline:
         case None:
-            return references("background" if background is not None else "zeros", x, background, channels=channels, schema=schema)
+            return references(
+                "background" if background is not None else "zeros",
+                x,
+                background,
+                channels=channels,
+                schema=schema,
+            )
         case "background":
             rows = _given(background)
             return np.broadcast_to(rows[:, None], (len(rows), *x.shape))
@@ -60,7 +66,9 @@ def references(
 
 def _given(background: np.ndarray | None) -> np.ndarray:
     if background is None:
-        raise InputError("this needs background rows and got none: pass background=, for example 100 rows of the training data.")
+        raise InputError(
+            "this needs background rows and got none: pass background=, for example 100 rows of the training data."
+        )
     return background
 
 
@@ -82,7 +90,9 @@ def _space(x: np.ndarray, channels: int | None) -> tuple[int, ...]:
 def _blur(x: np.ndarray, channels: int | None) -> np.ndarray:
     """Gaussian blur over space with a standard deviation of an eighth of each side: local detail is gone, the mean stays."""
     if x.ndim < 3:
-        raise MethodError(f"baseline 'blur' is for inputs with space (pictures, volumes, signals); x has shape {x.shape}.")
+        raise MethodError(
+            f"baseline 'blur' is for inputs with space (pictures, volumes, signals); x has shape {x.shape}."
+        )
     sigma = np.zeros(x.ndim)
     space = _space(x, channels)
     sigma[list(space)] = [x.shape[axis] / 8 for axis in space]

@@ -61,9 +61,7 @@ class Codec:
 
     def decode(self, matrix: np.ndarray, order: Sequence[str] | None = None) -> Any:
         """(n, p) floats -> a frame as the user's own, its columns in `order`."""
-        columns = {
-            column.name: self._series(j, matrix[:, j]) for j, column in enumerate(self.schema.columns)
-        }
+        columns = {column.name: self._series(j, matrix[:, j]) for j, column in enumerate(self.schema.columns)}
         return _assemble({name: columns[name] for name in order or columns}, self.schema.library)
 
     def _series(self, j: int, values: np.ndarray) -> Any:
@@ -92,7 +90,9 @@ def _checked(x: Any) -> nw.DataFrame[Any]:
         raise InputError(f"the frame has more than one column {twice[0]!r}: give every column its own name.")
     frame = nw.from_native(x, eager_only=True)
     if not all(isinstance(name, str) for name in frame.columns):
-        raise InputError("the frame's column names are not all text: rename them, as in frame.columns = frame.columns.map(str).")
+        raise InputError(
+            "the frame's column names are not all text: rename them, as in frame.columns = frame.columns.map(str)."
+        )
     return frame
 
 
@@ -111,11 +111,29 @@ def _column(parts: list[nw.Series[Any]]) -> tuple[Column, nw.Series[Any] | None]
     dtype = str(getattr(native, "dtype", first.dtype))
     if kind != "level":
         return Column(first.name, kind, dtype), None
+    if hasattr(getattr(native, "dtype", None), "categories"):
+        return _categorical(first.name, native, dtype)
     joined = nw.concat([part.to_frame() for part in parts], how="vertical")[first.name] if len(parts) > 1 else first
     vocabulary = joined.unique(maintain_order=True)
     vocabulary = vocabulary[np.argsort(vocabulary.is_null().to_numpy().astype(bool), kind="stable").tolist()]
     levels = tuple(_plain(value) for value in vocabulary.drop_nulls().to_list())
-    return Column(first.name, kind, dtype, levels, ordered=bool(getattr(getattr(native, "dtype", None), "ordered", False))), vocabulary
+    return Column(
+        first.name,
+        kind,
+        dtype,
+        levels,
+        ordered=bool(getattr(getattr(native, "dtype", None), "ordered", False)),
+    ), vocabulary
+
+
+def _categorical(name: str, native: Any, dtype: str) -> tuple[Column, nw.Series[Any]]:
+    """A pandas categorical keeps all its categories in their order, since models may read the codes."""
+    import pandas as pd
+
+    known = native.dtype
+    vocabulary = pd.Series(pd.Categorical([*known.categories, None], dtype=known), name=name)
+    levels = tuple(_plain(value) for value in known.categories)
+    return Column(name, "level", dtype, levels, bool(known.ordered)), nw.from_native(vocabulary, series_only=True)
 
 
 def _kind(parts: list[nw.Series[Any]]) -> Kind:
@@ -137,14 +155,19 @@ def _codes(series: nw.Series[Any], column: Column, vocabulary: nw.Series[Any] | 
     null = series.is_null().to_numpy().astype(bool)
     if vocabulary is None:
         if not series.dtype.is_numeric():
-            raise InputError(f"column {column.name!r} held numbers ({column.dtype}) before and now {series.dtype}: give the same dtypes.")
+            raise InputError(
+                f"column {column.name!r} held numbers ({column.dtype}) before and now {series.dtype}: give the same dtypes."
+            )
         return np.array(series.cast(nw.Float64).to_numpy(), dtype=float)
     place = {value: code for code, value in enumerate(vocabulary.to_list())}
     values = series.to_list()
     unseen = [value for value, missing in zip(values, null, strict=True) if not missing and value not in place]
     if unseen:
-        raise InputError(f"column {column.name!r} holds {unseen[0]!r}, a value that neither x nor the background had.")
-    return np.array([np.nan if missing else place[value] for value, missing in zip(values, null, strict=True)], dtype=float)
+        raise InputError(f"column {column.name!r} holds {unseen[0]!r}, which is none of the values that x's column knows.")
+    return np.array(
+        [np.nan if missing else place[value] for value, missing in zip(values, null, strict=True)],
+        dtype=float,
+    )
 
 
 def _number_series(name: str, values: np.ndarray, dtype: Any, library: str) -> Any:
@@ -153,7 +176,8 @@ def _number_series(name: str, values: np.ndarray, dtype: Any, library: str) -> A
 
         return pd.Series(values).astype(dtype)
     listed = [None if np.isnan(value) else value for value in values.tolist()]
-    return nw.new_series(name, listed, nw.Float64, backend=library).cast(dtype).to_native()
+    made = nw.new_series(name, listed, nw.Float64, backend=library)  # type: ignore[arg-type]
+    return made.cast(dtype).to_native()
 
 
 def _spelled_series(column: Column, values: list[Any], library: str) -> Any:
@@ -163,7 +187,8 @@ def _spelled_series(column: Column, values: list[Any], library: str) -> Any:
         if column.dtype == "category":
             return pd.Series(pd.Categorical(values, categories=list(column.levels), ordered=column.ordered))
         return pd.Series(values).astype(column.dtype)
-    return nw.new_series(column.name, values, getattr(nw, column.dtype.partition("(")[0], None), backend=library).to_native()
+    dtype = getattr(nw, column.dtype.partition("(")[0], None)
+    return nw.new_series(column.name, values, dtype, backend=library).to_native()  # type: ignore[arg-type]
 
 
 def _assemble(columns: dict[str, Any], library: str) -> Any:

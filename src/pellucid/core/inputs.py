@@ -42,5 +42,7 @@ def checked(x: np.ndarray, what: str = "x") -> np.ndarray:
             f"{what} has shape {x.shape}: expected rows first, (n, *features); for one row write {what}[None]."
         )
     if x.size == 0:
-        raise InputError(f"{what} has shape {x.shape}, which is empty: give at least one row with at least one feature.")
+        raise InputError(
+            f"{what} has shape {x.shape}, which is empty: give at least one row with at least one feature."
+        )
     return x

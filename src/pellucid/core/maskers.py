@@ -18,9 +18,11 @@ Size = int | tuple[int, ...]
 class Columns(Masker):
     """Players are the columns of a table; an absent one takes its values from every background row (marginal)."""
 
-    def bind(self, x: np.ndarray, background: np.ndarray | None, form: Form = Form()) -> Bound:  # noqa: B008
+    def bind(self, x: np.ndarray, background: np.ndarray | None, form: Form = Form()) -> Bound:
         if x.ndim != 2:
-            raise MethodError(f"Columns() is for tables (n, p); x has shape {x.shape}: use Grid() for pictures and volumes.")
+            raise MethodError(
+                f"Columns() is for tables (n, p); x has shape {x.shape}: use Grid() for pictures and volumes."
+            )
         drawn = references("background", x, background)
         return Cells(x, drawn, np.arange(x.shape[1]), _column_names(x, form))
 
@@ -34,7 +36,7 @@ class Baseline(Masker):
     def __post_init__(self) -> None:
         check_baseline(self.value)
 
-    def bind(self, x: np.ndarray, background: np.ndarray | None, form: Form = Form()) -> Bound:  # noqa: B008
+    def bind(self, x: np.ndarray, background: np.ndarray | None, form: Form = Form()) -> Bound:
         drawn = references(self.value, x, background, channels=form.channels, schema=form.schema)
         space = space_of(x, form.channels)
         labels = np.arange(int(np.prod(space))).reshape(space)
@@ -57,14 +59,16 @@ class Grid(Masker):
             if size is not None and min(np.atleast_1d(size)) < 1:
                 raise MethodError(f"Grid({name}={size!r}): a size is at least 1 cell.")
 
-    def bind(self, x: np.ndarray, background: np.ndarray | None, form: Form = Form()) -> Bound:  # noqa: B008
+    def bind(self, x: np.ndarray, background: np.ndarray | None, form: Form = Form()) -> Bound:
         space = space_of(x, form.channels)
         window = sizes(self.window or tuple(max(1, round(side / 7)) for side in space), space, "window")
         stride = sizes(self.stride or window, space, "stride")
         if any(w > side for w, side in zip(window, space, strict=True)):
             raise InputError(f"a window of {window} does not fit an input of {space}: choose a smaller one.")
         drawn = references(self.fill, x, background, channels=form.channels, schema=form.schema)
-        corners = list(itertools.product(*(_starts(side, w, s) for side, w, s in zip(space, window, stride, strict=True))))
+        corners = list(
+            itertools.product(*(_starts(side, w, s) for side, w, s in zip(space, window, stride, strict=True)))
+        )
         if stride == window and all(side % w == 0 for side, w in zip(space, window, strict=True)):
             return Cells(x, drawn, _tiles(space, window), _corner_names(corners), form.channels)
         spans = [tuple(slice(c, c + w) for c, w in zip(corner, window, strict=True)) for corner in corners]
@@ -86,7 +90,9 @@ class Cells:
         return len(self.drawn)
 
     def fill(self, z: np.ndarray) -> np.ndarray:
-        shown = np.pad(z, ((0, 0), (0, 1)), constant_values=True)[:, self.labels]  # (m, *space); label -1 is always shown
+        shown = np.pad(z, ((0, 0), (0, 1)), constant_values=True)[
+            :, self.labels
+        ]  # (m, *space); label -1 is always shown
         return np.where(_beside(shown, self.x, self.channels), self.x, self.drawn)
 
     def lift(self, values: np.ndarray) -> np.ndarray:

@@ -21,9 +21,17 @@ _CELLS = 2**22  # numbers per block of filled inputs: 32 MB of float64
 class Bound(Protocol):
     """A masker bound to n rows."""
 
-    names: tuple[str, ...]  # (p,)
-    draws: int  # references averaged per coalition
-    labels: np.ndarray | None  # the player of each place, where players do not overlap
+    @property
+    def names(self) -> tuple[str, ...]:
+        """(p,) the players"""
+
+    @property
+    def draws(self) -> int:
+        """references averaged per coalition"""
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """the player of each place, where players do not overlap"""
 
     def fill(self, z: np.ndarray) -> np.ndarray:
         """z (m, p) bool, True = present -> inputs (m, draws, n, *features)"""
@@ -45,7 +53,7 @@ class Masker(ABC):
     """A frozen value without data."""
 
     @abstractmethod
-    def bind(self, x: np.ndarray, background: np.ndarray | None, form: Form = Form()) -> Bound:  # noqa: B008
+    def bind(self, x: np.ndarray, background: np.ndarray | None, form: Form = Form()) -> Bound:
         """x (n, *features), background (b, *features)"""
 
 

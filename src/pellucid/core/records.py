@@ -177,7 +177,9 @@ class Attribution(Record):
 
         array, (cells, schema, own_names) = plain_array(values, float), plain_data(data)
         if len(array) == 0 or len(array) != len(cells):
-            raise InputError(f"values of shape {array.shape} do not describe data of shape {cells.shape}: same rows, batch first.")
+            raise InputError(
+                f"values of shape {array.shape} do not describe data of shape {cells.shape}: same rows, batch first."
+            )
         if not np.isfinite(array).all():
             raise InputError("values hold NaN or infinity: an attribution is a finite number in every cell.")
         n, layout = len(array), _layout(array, cells)
@@ -205,12 +207,16 @@ def _layout(values: np.ndarray, data: np.ndarray) -> Layout:
         if values.shape != data.shape:
             raise InputError(f"values of shape {values.shape} do not fit data of shape {data.shape}.")
         return "table"
-    first: Layout = "channels-last" if len(features) == 3 and features[-1] in (1, 3, 4) and features[0] > 4 else "channels-first"
+    first: Layout = (
+        "channels-last" if len(features) == 3 and features[-1] in (1, 3, 4) and features[0] > 4 else "channels-first"
+    )
     if len(features) == 2 and values.shape == data.shape:
         return "map"
     space = features[:-1] if first == "channels-last" else features[1:]
     if values.shape[1:] not in (features, space):
-        raise InputError(f"values of shape {values.shape} fit neither data of shape {data.shape} nor its places {space}.")
+        raise InputError(
+            f"values of shape {values.shape} fit neither data of shape {data.shape} nor its places {space}."
+        )
     return first
 
 

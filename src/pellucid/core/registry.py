@@ -47,7 +47,9 @@ TARGETS = dict.fromkeys(["Class", "Margin", "Predicted", "Output", "Custom"], "p
 MASKERS = dict.fromkeys(["Columns", "Baseline", "Grid"], "pellucid.core.maskers")
 
 RECORDS = {
-    **dict.fromkeys(["Attribution", "Players", "Importance", "Curve", "Scorecard", "Comparison"], "pellucid.core.records"),
+    **dict.fromkeys(
+        ["Attribution", "Players", "Importance", "Curve", "Scorecard", "Comparison"], "pellucid.core.records"
+    ),
     "Schema": "pellucid.core.schema",
     "Column": "pellucid.core.schema",
     **dict.fromkeys(["Budget", "Cost", "Receipt"], "pellucid.core.budget"),
@@ -71,7 +73,13 @@ ERRORS = dict.fromkeys(
 PUBLIC: dict[str, str] = {**VERBS, **METHODS, **METRICS, **TARGETS, **MASKERS, **RECORDS, **ERRORS}
 
 # Which extra of the package brings an optional framework.
-EXTRAS = {"torch": "torch", "safetensors": "torch", "skimage": "vision", "transformers": "text", "polars": "dev"}
+EXTRAS = {
+    "torch": "torch",
+    "safetensors": "torch",
+    "skimage": "vision",
+    "transformers": "text",
+    "polars": "dev",
+}
 
 
 def resolve(name: str) -> Any:

@@ -22,10 +22,16 @@ class Scalar(Protocol):
     """A black box: its number per row, what its columns are, and the meter it counts on."""
 
     meter: Meter
-    schema: Schema | None
-    channels: int | None  # axis of x that holds channels, None without
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
+    @property
+    def schema(self) -> Schema | None:
+        """What the columns of a table are."""
+
+    @property
+    def channels(self) -> int | None:
+        """The axis of x (n, *features) that holds channels, None without."""
+
+    def __call__(self, x: np.ndarray, /) -> np.ndarray:
         """(*samples, n, *features) -> (*samples, n), float64"""
 
     def blend(self, x: np.ndarray, masks: np.ndarray, reference: np.ndarray) -> np.ndarray:

@@ -24,7 +24,9 @@ def parse(text: str) -> Any:
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError) as error:
-        raise SpellingError(f"cannot read {text!r}: write a name with its fields, as in 'LIME(samples=500)'.") from error
+        raise SpellingError(
+            f"cannot read {text!r}: write a name with its fields, as in 'LIME(samples=500)'."
+        ) from error
     value = _build(tree, text)
     return value() if isinstance(value, type) else value
 
@@ -57,7 +59,9 @@ def _build(node: ast.expr, text: str) -> Any:
 def _value_type(name: str, text: str) -> type:
     found = resolve(name)
     if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
-        raise SpellingError(f"{name!r} in {text!r} is not a value with fields; `pellucid methods` lists those that are.")
+        raise SpellingError(
+            f"{name!r} in {text!r} is not a value with fields; `pellucid methods` lists those that are."
+        )
     return found
 
 

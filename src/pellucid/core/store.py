@@ -47,12 +47,16 @@ def load(path: str | Path) -> Any:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except (zipfile.BadZipFile, ValueError, EOFError) as error:
-        raise StoreError(f"{Path(path).name} is not a record of pellucid: expected an .npz that `record.save` wrote.") from error
+        raise StoreError(
+            f"{Path(path).name} is not a record of pellucid: expected an .npz that `record.save` wrote."
+        ) from error
     if HEADER not in arrays:
         raise StoreError(f"{Path(path).name} is an .npz, but not one that `record.save` wrote: it has no {HEADER}.")
     header = json.loads(arrays[HEADER].tobytes())
     if header["format"] != FORMAT:
-        raise StoreError(f"{Path(path).name} has format {header['format']}, this version reads {FORMAT}: use the version that wrote it.")
+        raise StoreError(
+            f"{Path(path).name} has format {header['format']}, this version reads {FORMAT}: use the version that wrote it."
+        )
     return _unpack(header["record"], arrays)
 
 
@@ -63,7 +67,10 @@ def _pack(value: Any, key: str, arrays: dict[str, np.ndarray]) -> Any:
         case np.generic():
             return value.item()
         case np.ndarray() if value.dtype == object:
-            return {"objects": [_pack(v, key, arrays) for v in value.ravel().tolist()], "shape": list(value.shape)}
+            return {
+                "objects": [_pack(v, key, arrays) for v in value.ravel().tolist()],
+                "shape": list(value.shape),
+            }
         case np.ndarray():
             arrays[key] = value
             return {"array": key}
@@ -115,5 +122,7 @@ def _class(name: str) -> Any:
 
         return getattr(records, name)
     if name not in registry.RECORDS:
-        raise StoreError(f"this file names {name!r}, which is no record of pellucid: it was not written by `record.save`.")
+        raise StoreError(
+            f"this file names {name!r}, which is no record of pellucid: it was not written by `record.save`."
+        )
     return registry.resolve(name)

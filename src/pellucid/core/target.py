@@ -206,7 +206,7 @@ def _per_row(label: Label, outputs: np.ndarray) -> np.ndarray:
     if columns.ndim and len(columns) != n:
         raise TargetError(f"{len(columns)} targets for {n} rows: give one, or one a row.")
     columns = np.broadcast_to(columns, (n,))
-    if n and not (0 <= columns.min() and columns.max() < k):
+    if n and not (columns.min() >= 0 and columns.max() < k):
         wrong = int(columns[(columns < 0) | (columns >= k)][0])
         raise TargetError(f"target {wrong} is out of range: the model has {k} output columns, 0 to {k - 1}.")
     return columns

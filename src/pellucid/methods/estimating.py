@@ -9,7 +9,9 @@ from pellucid.core.frames import is_frame
 from pellucid.methods.run import explain
 
 
-def estimate(model: Any, x: Any, method: Any, *, budget: Budget | None = None, extra: Any = None, **arguments: Any) -> Cost:
+def estimate(
+    model: Any, x: Any, method: Any, *, budget: Budget | None = None, extra: Any = None, **arguments: Any
+) -> Cost:
     """See `pellucid.api.estimate`."""
     clock = (budget or Budget()).clock
     n = len(x)
@@ -17,7 +19,9 @@ def estimate(model: Any, x: Any, method: Any, *, budget: Budget | None = None, e
     if n < 2:
         return one
     two = _measure(model, _head(x, 2), method, clock, _extra_head(extra, 2), arguments)
-    return Cost(*(first + (n - 1) * max(0, second - first) for first, second in zip(_facts(one), _facts(two), strict=True)))
+    return Cost(
+        *(first + (n - 1) * max(0, second - first) for first, second in zip(_facts(one), _facts(two), strict=True))
+    )
 
 
 def _measure(model: Any, x: Any, method: Any, clock: Any, extra: Any, arguments: dict[str, Any]) -> Cost:

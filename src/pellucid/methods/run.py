@@ -14,8 +14,8 @@ import numpy as np
 from pellucid.core import spelling
 from pellucid.core.budget import Budget, Meter, receipt
 from pellucid.core.errors import InputError, MethodError
-from pellucid.core.masking import Bound, Game, Masker
 from pellucid.core.maskers import default_masker
+from pellucid.core.masking import Bound, Game, Masker
 from pellucid.core.method import (
     GameMethod,
     GradientMethod,
@@ -26,6 +26,7 @@ from pellucid.core.method import (
     SamplingMethod,
 )
 from pellucid.core.records import Attribution, Layout, Players
+from pellucid.core.registry import resolve
 from pellucid.models.adapter import BlackBox, Inputs
 from pellucid.models.prepare import Prepared, prepare
 
@@ -64,7 +65,9 @@ def as_method(method: Method | str | None, ready: Prepared | None = None) -> Met
     if isinstance(made, type) and issubclass(made, Method):
         made = made()
     if not isinstance(made, GradientMethod | LayerMethod | GameMethod | SamplingMethod):
-        raise MethodError(f"{made!r} does not explain single outputs: `pellucid methods` lists the methods that `explain` takes.")
+        raise MethodError(
+            f"{made!r} does not explain single outputs: `pellucid methods` lists the methods that `explain` takes."
+        )
     return made
 
 
@@ -78,11 +81,12 @@ def as_masker(masker: Masker | str | None) -> Masker | None:
 
 def _default(ready: Prepared) -> Method:
     """IntegratedGradients where there are gradients, KernelShap for tables, Occlusion for anything else."""
-    from pellucid.core.registry import resolve
-
     if ready.adapter.kind == "torch":
-        return resolve("IntegratedGradients")()  # type: ignore[no-any-return]
-    return resolve("KernelShap" if ready.inputs.x.ndim == 2 else "Occlusion")()  # type: ignore[no-any-return]
+        name = "IntegratedGradients"
+    else:
+        name = "KernelShap" if ready.inputs.x.ndim == 2 else "Occlusion"
+    made: Method = resolve(name)()
+    return made
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +156,9 @@ class _Run:
         method = self.method
         if isinstance(method, SamplingMethod):
             if background is None:
-                raise InputError(f"{type(method).__name__} needs background rows: pass background=, for example 100 rows of the training data.")
+                raise InputError(
+                    f"{type(method).__name__} needs background rows: pass background=, for example 100 rows of the training data."
+                )
             return method.attribute(f, x, Neighbourhood(background, f.schema), method.stream())
         if not hasattr(f, "grad"):
             raise MethodError(
@@ -165,14 +171,20 @@ class _Run:
         return method.attribute(f, x, background=background, rng=method.stream())
 
 
-def _record(ready: Prepared, method: Method, f: BlackBox, scores: np.ndarray, blocks: list[Block], meter: Meter) -> Attribution:
+def _record(
+    ready: Prepared, method: Method, f: BlackBox, scores: np.ndarray, blocks: list[Block], meter: Meter
+) -> Attribution:
     inputs, n = ready.inputs, len(scores)
     done = np.zeros(n, bool)
     for block in blocks:
         done[block.rows] = True
     values = _gather(blocks, n, lambda b: b.parts.values if b.bound is None else b.bound.lift(b.parts.values))
     assert values is not None
-    stderr = _gather(blocks, n, lambda b: b.parts.stderr if b.bound is None or b.parts.stderr is None else b.bound.lift(b.parts.stderr))
+    stderr = _gather(
+        blocks,
+        n,
+        lambda b: b.parts.stderr if b.bound is None or b.parts.stderr is None else b.bound.lift(b.parts.stderr),
+    )
     base = _gather(blocks, n, lambda b: b.parts.base_values)
     base = np.full(n, np.nan) if base is None else base
     gap = scores - base - values.reshape(n, -1).sum(1)
@@ -245,7 +257,13 @@ def _all_converged(blocks: list[Block]) -> bool | None:
 
 
 def _warnings(
-    method: Method, blocks: list[Block], done: np.ndarray, scores: np.ndarray, base: np.ndarray, gap: np.ndarray, meter: Meter
+    method: Method,
+    blocks: list[Block],
+    done: np.ndarray,
+    scores: np.ndarray,
+    base: np.ndarray,
+    gap: np.ndarray,
+    meter: Meter,
 ) -> tuple[str, ...]:
     """Plain sentences about how far to trust this record, each with its number."""
     found = list(dict.fromkeys(warning for block in blocks for warning in block.parts.warnings))
@@ -256,7 +274,7 @@ def _warnings(
     scale = np.maximum(np.abs(scores - base), 1e-3 * np.maximum(np.abs(scores), 1))
     off = np.abs(gap) > 0.01 * scale
     if method.card.complete and off.any():
-        found.append(f"values miss score - base value by more than 1 % in {int(off.sum())} of {len(gap)} rows (largest gap {_largest(gap):.3g})")
+        found.append(
+            f"values miss score - base value by more than 1 % in {int(off.sum())} of {len(gap)} rows (largest gap {_largest(gap):.3g})"
+        )
     return tuple(found)
-
-

@@ -198,7 +198,9 @@ def _explained(error: Exception, given: Any) -> PellucidError:
     said = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
     if x.dtype.kind == "f" and np.isnan(x).any():
         where = sorted({int(j) for j in np.argwhere(np.isnan(x))[:, 1]})[:5]
-        return InputError(f"x holds NaN (feature {where}) and the model refused it ({said}): impute, or drop those rows.")
+        return InputError(
+            f"x holds NaN (feature {where}) and the model refused it ({said}): impute, or drop those rows."
+        )
     if type(error).__name__ == "NotFittedError":
         return ModelError("the model is not fitted: call fit before explaining it.")
     return ModelError(f"the model raised {said} on a batch of shape {x.shape}, dtype {x.dtype}.")

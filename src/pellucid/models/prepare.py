@@ -92,7 +92,9 @@ def adapt(model: Any, codec: Codec | None = None, order: Sequence[str] | None = 
     )
 
 
-def _prepare_frame(model: Any, x: Any, background: Any, extra: dict[str, Any] | None, batch_size: int | None) -> Prepared:
+def _prepare_frame(
+    model: Any, x: Any, background: Any, extra: dict[str, Any] | None, batch_size: int | None
+) -> Prepared:
     fitted = used_columns(model)
     if background is not None and not is_frame(background):
         raise InputError("x is a frame and background is not: give background rows as a frame with the same columns.")
@@ -128,4 +130,3 @@ def _names_of(model: Any, features: tuple[int, ...]) -> tuple[str, ...] | None:
     """Column names that the model remembers, for arrays of that width."""
     names = used_columns(model)
     return tuple(names) if names is not None and features == (len(names),) else None
-

@@ -37,7 +37,9 @@ class EstimatorAdapter(Adapter):
 
     def forward(self, x: np.ndarray, scale: str, extra: Extra) -> Any:
         if extra:
-            raise InputError(f"extra inputs ({', '.join(extra)}) are for functions and networks; wrap the estimator in a function.")
+            raise InputError(
+                f"extra inputs ({', '.join(extra)}) are for functions and networks; wrap the estimator in a function."
+            )
         rows = x if self.codec is None else self.codec.decode(x, self.order)
         if scale == "probability":
             return self.model.predict_proba(rows)

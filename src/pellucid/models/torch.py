@@ -102,7 +102,9 @@ class TorchScalar(BlackBox):
 
     def grad(self, x: np.ndarray) -> np.ndarray:
         if x.dtype.kind != "f":
-            raise InputError(f"x has dtype {x.dtype}, which has no gradient: give floats (for token ids, explain their embeddings).")
+            raise InputError(
+                f"x has dtype {x.dtype}, which has no gradient: give floats (for token ids, explain their embeddings)."
+            )
         flat, rows, _ = fold(x, self.inputs.x.shape[1:], len(self.inputs.x))
         gradient = np.empty(flat.shape)
         for part in pieces(len(flat), self.size):
@@ -194,7 +196,9 @@ def find_layer(f: TorchScalar, x: np.ndarray, wanted: str | None) -> tuple[str, 
         known = ", ".join(dict.fromkeys(name for name, _ in met))
         raise MethodError(f"the network runs no layer {wanted!r}; it runs {known}.")
     if len(shapes[-1]) < 3:
-        raise MethodError(f"layer {wanted!r} gives shape {shapes[-1]}, which has no spatial axes: choose an earlier layer.")
+        raise MethodError(
+            f"layer {wanted!r} gives shape {shapes[-1]}, which has no spatial axes: choose an earlier layer."
+        )
     return wanted, len(shapes)
 
 
@@ -209,7 +213,9 @@ def _trace(f: TorchScalar, x: np.ndarray) -> list[tuple[str, tuple[int, ...]]]:
 
         return hook
 
-    handles = [m.register_forward_hook(note(name)) for name, m in f.adapter.model.named_modules() if name and _is_leaf(m)]
+    handles = [
+        m.register_forward_hook(note(name)) for name, m in f.adapter.model.named_modules() if name and _is_leaf(m)
+    ]
     try:
         f.adapter.run(x[:1], f.scale, f.extra(np.zeros(1, int)))
         f.meter.add(forward=1)
@@ -251,7 +257,11 @@ def randomized(model: nn.Module, depth: int, seed: int = 0) -> nn.Module:
     for _, layer in parametrized(made)[::-1][:depth]:
         for parameter in layer.parameters(recurse=False):
             old = parameter.detach().float().cpu()
-            spread = old.std() if old.numel() > 1 and old.std() > 0 else torch.tensor(old[0].numel() ** -0.5 if old.ndim > 1 else 1.0)
+            spread = (
+                old.std()
+                if old.numel() > 1 and old.std() > 0
+                else torch.tensor(old[0].numel() ** -0.5 if old.ndim > 1 else 1.0)
+            )
             new = torch.randn(old.shape, generator=generator) * spread + old.mean()
             parameter.data.copy_(new.to(parameter.dtype))
     return made
@@ -260,4 +270,3 @@ def randomized(model: nn.Module, depth: int, seed: int = 0) -> nn.Module:
 def parametrized(model: nn.Module) -> list[tuple[str, nn.Module]]:
     """The layers with parameters of their own, in order of registration."""
     return [(name, m) for name, m in model.named_modules() if next(m.parameters(recurse=False), None) is not None]
-

@@ -13,8 +13,8 @@ from typing import ClassVar
 import numpy as np
 
 from pellucid.core.baseline import BaselineLike, check_baseline
-from pellucid.core.masking import Game, Masker
 from pellucid.core.maskers import Columns, Grid, Size
+from pellucid.core.masking import Game, Masker
 from pellucid.core.method import Card, GameMethod, Parts
 
 
