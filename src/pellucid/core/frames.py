@@ -114,16 +114,18 @@ def _column(parts: list[nw.Series[Any]]) -> tuple[Column, nw.Series[Any] | None]
     if hasattr(getattr(native, "dtype", None), "categories"):
         return _categorical(first.name, native, dtype)
     joined = nw.concat([part.to_frame() for part in parts], how="vertical")[first.name] if len(parts) > 1 else first
-    vocabulary = joined.unique(maintain_order=True)
+    vocabulary = _distinct(joined)
     vocabulary = vocabulary[np.argsort(vocabulary.is_null().to_numpy().astype(bool), kind="stable").tolist()]
     levels = tuple(_plain(value) for value in vocabulary.drop_nulls().to_list())
-    return Column(
-        first.name,
-        kind,
-        dtype,
-        levels,
-        ordered=bool(getattr(getattr(native, "dtype", None), "ordered", False)),
-    ), vocabulary
+    return Column(first.name, kind, dtype, levels), vocabulary
+
+
+def _distinct(series: nw.Series[Any]) -> nw.Series[Any]:
+    """The values in order of appearance; pandas' own way keeps object columns as they are."""
+    native = series.to_native()
+    if hasattr(native, "drop_duplicates"):
+        return nw.from_native(native.drop_duplicates(), series_only=True)
+    return series.unique(maintain_order=True)
 
 
 def _categorical(name: str, native: Any, dtype: str) -> tuple[Column, nw.Series[Any]]:

@@ -58,7 +58,7 @@ class Record:
 def _take(value: Any, index: np.ndarray) -> Any:
     if value is None:
         return None
-    return value[index] if isinstance(value, np.ndarray | Record) else tuple(value[i] for i in index)
+    return tuple(value[i] for i in index) if isinstance(value, tuple) else value[index]
 
 
 @dataclass(frozen=True, eq=False)

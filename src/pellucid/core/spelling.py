@@ -10,7 +10,7 @@ import ast
 import dataclasses
 from typing import Any
 
-from pellucid.core.errors import SpellingError
+from pellucid.core.errors import PellucidError, SpellingError
 from pellucid.core.registry import resolve
 
 
@@ -76,5 +76,7 @@ def _call(cls: type, positional: list[Any], named: dict[str, Any], text: str) ->
         raise SpellingError(f"{cls.__name__} has no field {wrong[0]!r}; its fields are {', '.join(known) or '(none)'}.")
     try:
         return cls(*positional, **named)
+    except PellucidError:
+        raise  # the value itself says which field is out of range
     except TypeError as error:
         raise SpellingError(f"cannot build {text!r}: {error}") from error
