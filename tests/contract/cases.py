@@ -1,0 +1,124 @@
+"""What the contract suite runs: one entry per public method, and the worlds it lives in.
+
+A method without an entry fails the suite (`test_no_method_escapes`). An entry names a small version of the method, the
+worlds it must work in, and for every field another value that has to change the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from nets import Residual, cnn, mlp
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+import pellucid as pc
+
+
+@dataclass(frozen=True)
+class World:
+    """A kind of model with data that fits it; `model()` is made anew for every test."""
+
+    name: str
+    model: Callable[[], Any]
+    x: Any
+    background: Any
+    y: Any = None
+    target: Any = 1
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One method in the suite. `changes`: field -> (another value, the method it is changed on or None for `method`)."""
+
+    method: Any
+    worlds: tuple[str, ...]
+    changes: dict[str, Any] = field(default_factory=dict)
+    base: dict[str, Any] = field(default_factory=dict)  # field -> a method other than `method` to change it on
+    needs_background: bool = False
+
+
+def _rows(shape: tuple[int, ...], seed: int = 0, dtype: type = np.float32) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape).astype(dtype)
+
+
+def frame(n: int, seed: int = 0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "age": rng.integers(20, 60, n),
+            "job": pd.Categorical(rng.choice(["clerk", "nurse", "smith"], n), categories=["clerk", "nurse", "smith"]),
+            "pay": rng.normal(30, 5, n),
+            "city": rng.choice(["Ulm", "Rom"], n),
+        }
+    )
+
+
+@cache
+def _pipeline() -> Any:
+    x = frame(80, seed=5)
+    y = (x["age"] + 10 * (x["job"] == "nurse") + x["pay"] > 72).astype(int)
+    encode = make_column_transformer((OneHotEncoder(), ["job", "city"]), (StandardScaler(), ["age", "pay"]))
+    return make_pipeline(encode, LogisticRegression()).fit(x, y)
+
+
+def smooth(x: np.ndarray) -> np.ndarray:
+    """A black box with two outputs that is no linear function, (b, p) -> (b, 2)."""
+    flat = np.asarray(x, dtype=float).reshape(len(x), -1)
+    score = np.tanh(flat @ np.linspace(1, -1, flat.shape[1])) + flat[:, 0] * flat[:, 1]
+    return np.stack([-score, score], axis=1)
+
+
+WORLDS = {
+    world.name: world
+    for world in (
+        World("network on a table", mlp, _rows((4, 4)), _rows((6, 4), 1), np.array([0, 1, 2, 1])),
+        World("network on pictures", cnn, _rows((3, 2, 8, 8)), _rows((2, 2, 8, 8), 1)),
+        World("network on signals", lambda: Residual(1), _rows((3, 1, 9)), _rows((2, 1, 9), 1)),
+        World("network on volumes", lambda: Residual(3), _rows((2, 1, 4, 5, 6)), _rows((2, 1, 4, 5, 6), 1)),
+        World("function of a table", lambda: smooth, _rows((4, 4), dtype=float), _rows((5, 4), 1, float), np.array([0, 1, 1, 0])),
+        World("function of pictures", lambda: smooth, _rows((3, 6, 6, 3), dtype=float), _rows((2, 6, 6, 3), 1, float)),
+        World("pipeline on a frame", _pipeline, frame(4), frame(9, seed=2), np.array([0, 1, 1, 0])),
+    )
+}
+
+TABLES = ("network on a table", "function of a table", "pipeline on a frame")
+NETWORKS = ("network on a table", "network on pictures", "network on signals", "network on volumes")
+EVERYTHING = (*NETWORKS, "function of a table", "function of pictures", "pipeline on a frame")
+
+ENTRIES: dict[str, Entry] = {
+    "Saliency": Entry(pc.Saliency(), NETWORKS, {"absolute": True}),
+    "InputXGradient": Entry(pc.InputXGradient(), NETWORKS),
+    "IntegratedGradients": Entry(pc.IntegratedGradients(steps=6), NETWORKS, {"steps": 2, "baseline": 0.5}),
+    "GradCAM": Entry(
+        pc.GradCAM(), NETWORKS[1:], {"layer": "0", "relu": False}, base={"layer": pc.GradCAM(relu=False)}
+    ),
+    "Occlusion": Entry(
+        pc.Occlusion(),
+        EVERYTHING,
+        {"window": 2, "stride": 2, "baseline": 0.5},
+        base={"stride": pc.Occlusion(window=3, baseline=0.0), "window": pc.Occlusion(window=1, baseline=0.0)},
+    ),
+}
+
+
+def ask(method: Any, world: World, model: Any = None, x: Any = None, **more: Any) -> Any:
+    """Put the method's question to a world."""
+    model = world.model() if model is None else model
+    x = world.x if x is None else x
+    if method.card.scope == "global":
+        return pc.importance(model, x, world.y, method, **more)
+    arguments = {"target": world.target, "background": world.background, **more}
+    return pc.explain(model, x, method, **arguments)
+
+
+def numbers(record: Any) -> np.ndarray:
+    """What the record says, as one array."""
+    return np.asarray(record.mean if isinstance(record, pc.Importance) else record.values)
