@@ -60,21 +60,27 @@ class TorchAdapter(Adapter):
         self.model = model
         floating = [p for p in model.parameters() if p.is_floating_point()]
         self.dtype = floating[0].dtype if floating else None
+        self.reads_ids = any(isinstance(m, nn.Embedding | nn.EmbeddingBag) for m in model.modules())
         self.device = next((p.device for p in model.parameters()), torch.device("cpu"))
 
     def channels(self, x: np.ndarray) -> int | None:
         return 1 if x.ndim > 2 else None
 
-    def tensor(self, x: np.ndarray) -> Tensor:
-        """x as the model wants it; integers stay integers (token ids)."""
-        made = torch.tensor(x, device=self.device)
+    def tensor(self, values: np.ndarray) -> Tensor:
+        """Floats in the model's dtype; integers (token ids, masks) as they are."""
+        made = torch.tensor(values, device=self.device)
         return made.to(self.dtype) if self.dtype is not None and made.is_floating_point() else made
+
+    def input(self, x: np.ndarray) -> Tensor:
+        """The main input: whole numbers become floats too, unless the model looks ids up."""
+        made = self.tensor(x)
+        return made if self.dtype is None or self.reads_ids else made.to(self.dtype)
 
     def forward(self, x: np.ndarray | Tensor, scale: str, extra: Extra) -> Tensor:
         """x (b, *features) -> (b, k); an array leaves no graph, a tensor that asks for one does."""
         if not isinstance(x, Tensor):
             with torch.no_grad():
-                return self.forward(self.tensor(x), scale, extra)
+                return self.forward(self.input(x), scale, extra)
         out = self.model(x, **{name: self.tensor(value) for name, value in extra.items()})
         out = getattr(out, "logits", out)
         if not isinstance(out, Tensor):
@@ -116,7 +122,7 @@ class TorchScalar(BlackBox):
 
     def blend(self, x: np.ndarray, masks: np.ndarray, reference: np.ndarray) -> np.ndarray:
         n, values = len(x), np.empty((len(x), len(masks)))
-        on_device, empty = self.adapter.tensor(x), self.adapter.tensor(reference)
+        on_device, empty = self.adapter.input(x), self.adapter.input(reference)
         change = on_device - empty
         with torch.no_grad():
             for part in pieces(len(masks), max(1, self.size // n)):
@@ -136,7 +142,7 @@ class TorchScalar(BlackBox):
         for part in pieces(len(x), self.size):
             rows = np.arange(len(x))[part]
             with watching(self.adapter.model, name, calls) as seen:
-                picked = self._picked(self.adapter.tensor(x[part]), rows)
+                picked = self._picked(self.adapter.input(x[part]), rows)
             gradient = _gradient(picked, seen[-1], f"layer {name!r}")
             activations.append(plain_array(seen[-1], float))
             gradients.append(plain_array(gradient, float))

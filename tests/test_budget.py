@@ -1,0 +1,78 @@
+"""Budgets, meters and estimates, all on injected clocks."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import pellucid as pc
+from pellucid.core.budget import Meter
+
+
+def ticking(step: float = 1.0):
+    """A clock that moves on with every look."""
+    return lambda counter=itertools.count(): step * next(counter)
+
+
+def test_a_meter_counts_and_names_the_limit():
+    meter = Meter(pc.Budget(rows=10))
+    meter.add(forward=4, backward=3)
+    assert (meter.rows_forward, meter.rows_backward, meter.spent, meter.rows_left()) == (4, 3, False, 3)
+    meter.add(forward=3)
+    assert meter.spent and meter.limit() == "10 model rows" and meter.rows_left() == 0
+    assert Meter(pc.Budget(seconds=0.5, clock=ticking())).limit() == "0.5 seconds"
+    assert Meter().limit() is None and Meter().rows_left() == float("inf")
+
+
+def test_bytes_are_a_limit_too():
+    meter = Meter(pc.Budget(bytes=1))
+    meter.peak_bytes = 2
+    assert meter.limit() == "1 bytes"
+
+
+@pytest.mark.parametrize("limit", [{"seconds": 0}, {"rows": -1}, {"bytes": 0}])
+def test_limits_are_positive(limit: dict):
+    with pytest.raises(pc.InputError, match="positive"):
+        pc.Budget(**limit)
+
+
+def test_rows_are_finished_one_by_one_until_the_budget_is_spent():
+    """Occlusion of 3 columns costs 5 rows per row, after 8 for the scores: 24 rows pay for three of eight."""
+    record = pc.explain(
+        lambda x: x.sum(1), np.ones((8, 3)), pc.Occlusion(), background=np.zeros((1, 3)), budget=pc.Budget(rows=8 + 15)
+    )
+    assert record.done.tolist() == [True] * 3 + [False] * 5
+    assert record.receipt.rows_forward == 23
+    assert record.receipt.warnings == ("the budget of 23 model rows left out 5 of 8 rows",)
+    np.testing.assert_array_equal(record.values[:3], 1.0)
+    assert np.isnan(record.values[3:]).all()
+
+
+def test_a_large_budget_changes_nothing():
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    free = pc.explain(np.tanh, x, pc.Occlusion(), background=x[:2], target=0)
+    paid = pc.explain(np.tanh, x, pc.Occlusion(), background=x[:2], target=0, budget=pc.Budget(seconds=1e9, rows=10**9))
+    np.testing.assert_array_equal(paid.values, free.values)
+
+
+def test_progress_hears_of_every_row():
+    heard: list[int] = []
+    record = pc.explain(
+        lambda x: x.sum(1), np.ones((2, 3)), pc.Occlusion(), background=np.zeros((1, 3)), progress=heard.append
+    )
+    assert sum(heard) == record.receipt.rows_forward
+
+
+def test_an_estimate_is_extrapolated_from_two_rows():
+    calls: list[int] = []
+
+    def f(x: np.ndarray) -> np.ndarray:
+        calls.append(len(x))
+        return x.sum(1)
+
+    cost = pc.estimate(
+        f, np.ones((100, 3)), pc.Occlusion(), background=np.zeros((2, 3)), budget=pc.Budget(clock=ticking())
+    )
+    assert cost.rows_forward == 100 * (1 + 2 * 5)
+    assert sum(calls) == 3 * (1 + 2 * 5)
+    assert cost.seconds > 0 and cost.rows_backward == 0
