@@ -64,3 +64,22 @@ class Residual(nn.Module):
         a = self.relu(self.first(x))
         a = self.relu(self.second(a) + a)
         return self.head(F.relu(a).flatten(2).mean(2))
+
+
+class Patches(nn.Module):
+    """A small vision transformer, (b, 2, 8, 8) -> (b, 3): 4 patches, a class token if asked for, else mean pooling."""
+
+    def __init__(self, class_token: bool = False, seed: int = 0) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.patch = nn.Conv2d(2, 8, 4, stride=4)
+        self.token = nn.Parameter(torch.randn(1, 1, 8)) if class_token else None
+        self.block = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, norm_first=True)
+        self.norm, self.head = nn.LayerNorm(8), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        t = self.patch(x).flatten(2).transpose(1, 2)
+        if self.token is not None:
+            t = torch.cat([self.token.expand(len(t), -1, -1), t], dim=1)
+        t = self.norm(self.block(t))
+        return self.head(t[:, 0] if self.token is not None else t.mean(1))

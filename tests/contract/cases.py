@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from nets import Residual, cnn, mlp
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import pellucid as pc
+from nets import Patches, Residual, cnn, mlp
 
 
 @dataclass(frozen=True)
@@ -81,25 +81,57 @@ WORLDS = {
     for world in (
         World("network on a table", mlp, _rows((4, 4)), _rows((6, 4), 1), np.array([0, 1, 2, 1])),
         World("network on pictures", cnn, _rows((3, 2, 8, 8)), _rows((2, 2, 8, 8), 1)),
+        World("network on patches", Patches, _rows((3, 2, 8, 8)), _rows((2, 2, 8, 8), 1)),
         World("network on signals", lambda: Residual(1), _rows((3, 1, 9)), _rows((2, 1, 9), 1)),
         World("network on volumes", lambda: Residual(3), _rows((2, 1, 4, 5, 6)), _rows((2, 1, 4, 5, 6), 1)),
-        World("function of a table", lambda: smooth, _rows((4, 4), dtype=float), _rows((5, 4), 1, float), np.array([0, 1, 1, 0])),
+        World(
+            "function of a table",
+            lambda: smooth,
+            _rows((4, 4), dtype=float),
+            _rows((5, 4), 1, float),
+            np.array([0, 1, 1, 0]),
+        ),
         World("function of pictures", lambda: smooth, _rows((3, 6, 6, 3), dtype=float), _rows((2, 6, 6, 3), 1, float)),
         World("pipeline on a frame", _pipeline, frame(4), frame(9, seed=2), np.array([0, 1, 1, 0])),
     )
 }
 
 TABLES = ("network on a table", "function of a table", "pipeline on a frame")
-NETWORKS = ("network on a table", "network on pictures", "network on signals", "network on volumes")
+NETWORKS = (
+    "network on a table",
+    "network on pictures",
+    "network on patches",
+    "network on signals",
+    "network on volumes",
+)
 EVERYTHING = (*NETWORKS, "function of a table", "function of pictures", "pipeline on a frame")
 
 ENTRIES: dict[str, Entry] = {
     "Saliency": Entry(pc.Saliency(), NETWORKS, {"absolute": True}),
     "InputXGradient": Entry(pc.InputXGradient(), NETWORKS),
     "IntegratedGradients": Entry(pc.IntegratedGradients(steps=6), NETWORKS, {"steps": 2, "baseline": 0.5}),
-    "GradCAM": Entry(
-        pc.GradCAM(), NETWORKS[1:], {"layer": "0", "relu": False}, base={"layer": pc.GradCAM(relu=False)}
+    "SmoothGrad": Entry(
+        pc.SmoothGrad(samples=8),
+        NETWORKS,
+        {"method": pc.GradCAM(), "samples": 4, "noise": 0.5, "relative": False, "seed": 1},
     ),
+    "ExpectedGradients": Entry(pc.ExpectedGradients(samples=12), NETWORKS, {"samples": 18, "seed": 1}),
+    "CAM": Entry(pc.CAM(), ("network on pictures", "network on patches"), {"layer": "0", "grid": (1, 4)}),
+    "GradCAM": Entry(
+        pc.GradCAM(),
+        NETWORKS[1:],
+        {"layer": "0", "grid": (1, 4), "relu": False},
+        base={"layer": pc.GradCAM(relu=False)},
+    ),
+    "GradCAMPlusPlus": Entry(
+        pc.GradCAMPlusPlus(),
+        NETWORKS[1:],
+        {"layer": "0", "grid": (1, 4), "relu": False},
+        base={"relu": pc.GradCAMPlusPlus(layer="0"), "layer": pc.GradCAMPlusPlus(relu=False)},
+    ),
+    "HiResCAM": Entry(pc.HiResCAM(), NETWORKS[1:], {"layer": "0", "grid": (1, 4), "relu": True}),
+    "LayerCAM": Entry(pc.LayerCAM(), NETWORKS[1:], {"layer": "0", "grid": (1, 4)}),
+    "ScoreCAM": Entry(pc.ScoreCAM(), NETWORKS[1:], {"layer": "0", "grid": (1, 4)}),
     "Occlusion": Entry(
         pc.Occlusion(),
         EVERYTHING,

@@ -12,13 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from contract.cases import ENTRIES, WORLDS, Entry, World, ask, numbers
 
 import pellucid as pc
+from contract.cases import ENTRIES, WORLDS, Entry, World, ask, numbers
 from pellucid.core.registry import METHODS
 from pellucid.core.spelling import parse
 
-ALL = [pytest.param(entry, WORLDS[world], id=f"{name}-{world}") for name, entry in ENTRIES.items() for world in entry.worlds]
+ALL = [
+    pytest.param(entry, WORLDS[world], id=f"{name}-{world}")
+    for name, entry in ENTRIES.items()
+    for world in entry.worlds
+]
 LOCAL = [p for p in ALL if p.values[0].method.card.scope == "local"]
 ON_NETWORKS = [p for p in ALL if "network" in p.values[1].name]
 ENTRY = [pytest.param(entry, id=name) for name, entry in ENTRIES.items()]
@@ -387,7 +391,7 @@ def test_nan_in_the_weights(entry: Entry, world: World):
 def test_a_model_without_gradients_is_refused_by_those_that_need_them(entry: Entry):
     if entry.method.card.access not in ("gradients", "inner layer"):
         pytest.skip("needs no gradients")
-    with pytest.raises(pc.MethodError, match="needs gradients.*KernelShap"):
+    with pytest.raises(pc.MethodError, match=r"needs gradients.*KernelShap"):
         ask(entry.method, WORLDS["function of a table"])
 
 

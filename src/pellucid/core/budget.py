@@ -13,6 +13,7 @@ import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -129,13 +130,20 @@ class Receipt:
 
 def versions(*packages: str) -> dict[str, str]:
     """Installed versions of the packages that a result may depend on."""
-    found = {"python": platform.python_version()}
-    for package in ("pellucid", "numpy", "scipy", *packages):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    found = {name: _version(name) for name in ("pellucid", "numpy", "scipy", *packages)}
+    return {
+        "python": platform.python_version(),
+        **{name: known for name, known in found.items() if known is not None},
+    }
+
+
+@cache
+def _version(package: str) -> str | None:
+    """Read once a process: looking it up costs milliseconds."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def receipt(method: Any, meter: Meter, *, packages: tuple[str, ...] = (), **facts: Any) -> Receipt:

@@ -165,7 +165,9 @@ def _codes(series: nw.Series[Any], column: Column, vocabulary: nw.Series[Any] | 
     values = series.to_list()
     unseen = [value for value, missing in zip(values, null, strict=True) if not missing and value not in place]
     if unseen:
-        raise InputError(f"column {column.name!r} holds {unseen[0]!r}, which is none of the values that x's column knows.")
+        raise InputError(
+            f"column {column.name!r} holds {unseen[0]!r}, which is none of the values that x's column knows."
+        )
     return np.array(
         [np.nan if missing else place[value] for value, missing in zip(values, null, strict=True)],
         dtype=float,

@@ -47,6 +47,7 @@ class Parts:
     raw: np.ndarray | None = None
     fit: np.ndarray | None = None  # (n,)
     layer: str | None = None
+    unruled: tuple[str, ...] = ()  # functions met without a backward rule of the method's own
     warnings: tuple[str, ...] = ()
 
 
@@ -71,13 +72,30 @@ class GradientMethod(Method):
 
 
 class LayerMethod(Method):
-    """Needs a layer's activations and the gradients there; has a field `layer`, None for the last one with space."""
+    """Needs a layer's activations and the gradients there.
+
+    Has a field `layer`, by name or None for the last one with space, and `grid` (h, w) for layers whose output is tokens.
+    """
 
     layer: str | None
+    grid: tuple[int, int] | None
 
     @abstractmethod
     def attribute(self, f: Differentiable, x: np.ndarray, layer: Captured) -> Parts:
         """-> values (n, *input spatial), raw (n, *layer spatial)"""
+
+
+def differentiate(
+    method: GradientMethod | LayerMethod,
+    f: Differentiable,
+    x: np.ndarray,
+    background: np.ndarray | None,
+    rng: np.random.Generator,
+) -> Parts:
+    """Run a method that needs derivatives, whichever of the two kinds it is."""
+    if isinstance(method, LayerMethod):
+        return method.attribute(f, x, f.capture(x, method.layer, method.grid))
+    return method.attribute(f, x, background=background, rng=rng)
 
 
 class GameMethod(Method):

@@ -268,6 +268,7 @@ class Curve(Record):
     curves: np.ndarray | None = per_row(None)
     chance_curves: np.ndarray | None = per_row(None)
     detail: dict[str, np.ndarray] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()  # names of the columns of details (n, k): layers, other methods
     degenerate: np.ndarray | None = per_row(None)  # (n,) True where the map is constant and its ranking says nothing
 
     def __len__(self) -> int:
@@ -298,6 +299,8 @@ class Line:
     advantage_high: float | None
     higher_is_better: bool
     verdict: str
+    rows: int = 0  # rows that the verdict rests on
+    degenerate: int = 0  # rows whose map is constant
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -309,11 +312,12 @@ class Scorecard(Record):
     method: str = ""
 
     def __getitem__(self, name: Any) -> Any:
-        """The curve of a metric by its name."""
+        """The curve of a metric by its name, its spelling or its value."""
         for curve in self.curves:
-            if curve.metric == name:
+            if name == curve.metric or name == curve.receipt.method or repr(name) == curve.receipt.method:
                 return curve
-        raise InputError(f"no metric {name!r} in this scorecard; it has {', '.join(c.metric for c in self.curves)}.")
+        known = ", ".join(curve.metric for curve in self.curves)
+        raise InputError(f"no metric {name!r} in this scorecard; it has {known}.")
 
     def to_frame(self) -> pd.DataFrame:
         """One line per metric."""
@@ -329,7 +333,10 @@ class Comparison(Record):
     attributions: tuple[Attribution, ...]
     scorecards: tuple[Scorecard, ...]
     names: tuple[str, ...]
-    agreement: np.ndarray  # (methods, methods) mean rank correlation over rows
+    agreement: np.ndarray  # (methods, methods) mean rank correlation of signed values over rows
+    overlap: np.ndarray  # (methods, methods) mean share of the k largest magnitudes that both have
+    by_row: np.ndarray  # (n, methods, methods) rank correlation, NaN where a map is constant
+    k: int
 
     def to_frame(self) -> pd.DataFrame:
         """One line per method and metric."""

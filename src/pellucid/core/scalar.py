@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 
@@ -44,8 +44,11 @@ class Differentiable(Scalar, Protocol):
     def grad(self, x: np.ndarray) -> np.ndarray:
         """(*samples, n, *features) -> the same shape"""
 
-    def capture(self, x: np.ndarray, layer: str | None) -> Captured:
+    def capture(self, x: np.ndarray, layer: str | None, grid: tuple[int, int] | None = None) -> Captured:
         """x (n, *features) -> a layer's activations and the gradients of f there"""
+
+    def take(self, rows: slice | np.ndarray) -> Self:
+        """This scalar for a selection of its rows, which may repeat."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,11 +6,13 @@ file may name is the public table, so a file can build nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
-import tempfile
+import uuid
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +32,21 @@ def save(record: Any, path: str | Path) -> Path:
     arrays: dict[str, np.ndarray] = {}
     header = json.dumps({"format": FORMAT, "record": _pack(record, "r", arrays)}, allow_nan=True)
     arrays[HEADER] = np.frombuffer(header.encode(), dtype=np.uint8)
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    with appearing(path) as partial, partial.open("xb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+    return path
+
+
+@contextlib.contextmanager
+def appearing(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to; it becomes `path` when all is written, and vanishes if anything goes wrong."""
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
+        yield partial
         os.replace(partial, path)
     except BaseException:
-        Path(partial).unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
         raise
-    return path
 
 
 def load(path: str | Path) -> Any:

@@ -33,7 +33,7 @@ class Pick:
         picked = outputs[here, self.columns[rows]]
         return picked if self.minus is None else picked - outputs[here, self.minus[rows]]
 
-    def take(self, rows: slice) -> Pick:
+    def take(self, rows: slice | np.ndarray) -> Pick:
         minus = None if self.minus is None else self.minus[rows]
         return replace(self, columns=self.columns[rows], minus=minus)
 
@@ -53,7 +53,7 @@ class FunctionPick:
             )
         return picked
 
-    def take(self, rows: slice) -> FunctionPick:
+    def take(self, rows: slice | np.ndarray) -> FunctionPick:
         return self
 
 

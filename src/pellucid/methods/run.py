@@ -24,6 +24,7 @@ from pellucid.core.method import (
     Neighbourhood,
     Parts,
     SamplingMethod,
+    differentiate,
 )
 from pellucid.core.records import Attribution, Layout, Players
 from pellucid.core.registry import resolve
@@ -134,7 +135,9 @@ class _Run:
         return max(1, int(min(prices, default=2**30)))
 
     def _room(self, total: int) -> int:
-        """Rows whose masked inputs fit in memory together."""
+        """Rows whose masked inputs, or whose neighbours' scores, fit in memory together."""
+        if isinstance(self.method, SamplingMethod):
+            return max(1, min(total, _BLOCK_CELLS // (4 * getattr(self.method, "samples", 1))))
         if not isinstance(self.method, GameMethod):
             return total
         x = self.f.inputs.x
@@ -165,10 +168,8 @@ class _Run:
                 f"{type(method).__name__} needs gradients, and this model (kind: {f.adapter.kind}) has none: "
                 "use a method that only asks, such as KernelShap() or Occlusion()."
             )
-        if isinstance(method, LayerMethod):
-            return method.attribute(f, x, f.capture(x, method.layer))
-        assert isinstance(method, GradientMethod)
-        return method.attribute(f, x, background=background, rng=method.stream())
+        assert isinstance(method, GradientMethod | LayerMethod)
+        return differentiate(method, f, x, background, method.stream())
 
 
 def _record(
@@ -193,6 +194,7 @@ def _record(
         "scale": f.scale,
         "masker": None if blocks[0].masker is None else repr(blocks[0].masker),
         "layer": blocks[0].parts.layer,
+        "unruled": tuple(dict.fromkeys(name for block in blocks for name in block.parts.unruled)),
         "gap": _largest(gap),
         "stderr": None if stderr is None else _largest(stderr),
         "converged": _all_converged(blocks),

@@ -112,7 +112,7 @@ class Inputs:
     extra: Extra = field(default_factory=dict)
     batch_size: int | None = None
 
-    def take(self, rows: slice) -> Inputs:
+    def take(self, rows: slice | np.ndarray) -> Inputs:
         """Some of the rows."""
         extra = {name: value[rows] for name, value in self.extra.items()}
         return replace(self, x=self.x[rows], extra=extra)
@@ -133,7 +133,7 @@ class BlackBox:
     inputs: Inputs
     meter: Meter
 
-    def take(self, rows: slice) -> Self:
+    def take(self, rows: slice | np.ndarray) -> Self:
         """The same scalar for some of its rows."""
         return replace(self, pick=self.pick.take(rows), inputs=self.inputs.take(rows))
 

@@ -35,12 +35,24 @@ class EstimatorAdapter(Adapter):
             return Class(1)
         return super().default_target(outputs)
 
+    def scale_of(self, target: Target) -> str:
+        if not self.scales:
+            raise ModelError(
+                f"{type(final(self.model)).__name__} gives class labels only: explain one with predict_proba or "
+                "decision_function, or wrap it in a function that returns scores (n, k)."
+            )
+        return super().scale_of(target)
+
+    def rows(self, x: np.ndarray) -> Any:
+        """x (b, p) -> what the model takes: a frame as the user's own, or the array itself."""
+        return x if self.codec is None else self.codec.decode(x, self.order)
+
     def forward(self, x: np.ndarray, scale: str, extra: Extra) -> Any:
         if extra:
             raise InputError(
                 f"extra inputs ({', '.join(extra)}) are for functions and networks; wrap the estimator in a function."
             )
-        rows = x if self.codec is None else self.codec.decode(x, self.order)
+        rows = self.rows(x)
         if scale == "probability":
             return self.model.predict_proba(rows)
         if scale == "margin":
@@ -76,12 +88,8 @@ def _scales(model: Any) -> tuple[str, ...]:
     if boosted and probability:
         return ("margin", "probability")
     found = ("probability",) * probability + ("margin",) * margin
-    if not found and getattr(model, "classes_", None) is not None:
-        raise ModelError(
-            f"{type(final(model)).__name__} gives class labels only: explain one with predict_proba or decision_function, "
-            "or wrap it in a function that returns scores (n, k)."
-        )
-    return found or ("raw",)
+    labels_only = not found and getattr(model, "classes_", None) is not None
+    return () if labels_only else found or ("raw",)
 
 
 def _margin(model: Any, rows: Any) -> Any:

@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pellucid.core.errors import InputError, MethodError, ModelError
+from pellucid.core.errors import InputError, ModelError
 from pellucid.core.inputs import plain_array
 from pellucid.core.scalar import Captured, finite, fold, pieces, widen
 from pellucid.models.adapter import Adapter, BlackBox, Extra, columns
+from pellucid.models.layers import Layer, Met, find_layer, gradient, tracing, upsample, watching
 
 
 @contextlib.contextmanager
@@ -112,13 +113,13 @@ class TorchScalar(BlackBox):
                 f"x has dtype {x.dtype}, which has no gradient: give floats (for token ids, explain their embeddings)."
             )
         flat, rows, _ = fold(x, self.inputs.x.shape[1:], len(self.inputs.x))
-        gradient = np.empty(flat.shape)
+        slopes = np.empty(flat.shape)
         for part in pieces(len(flat), self.size):
             leaf = self.adapter.tensor(flat[part]).requires_grad_()
             picked = self._picked(leaf, rows[part])
-            gradient[part] = plain_array(_gradient(picked, leaf, "its input"))
+            slopes[part] = plain_array(gradient(picked, leaf, "its input"))
             self.meter.add(forward=len(leaf), backward=len(leaf))
-        return finite(gradient, "gradients").reshape(x.shape)
+        return finite(slopes, "gradients").reshape(x.shape)
 
     def blend(self, x: np.ndarray, masks: np.ndarray, reference: np.ndarray) -> np.ndarray:
         n, values = len(x), np.empty((len(x), len(masks)))
@@ -136,120 +137,39 @@ class TorchScalar(BlackBox):
                     self.meter.add(forward=len(flat))
         return finite(values, "numbers")
 
-    def capture(self, x: np.ndarray, layer: str | None) -> Captured:
-        name, calls = find_layer(self, x, layer)
-        activations, gradients = [], []
-        for part in pieces(len(x), self.size):
-            rows = np.arange(len(x))[part]
-            with watching(self.adapter.model, name, calls) as seen:
-                picked = self._picked(self.adapter.input(x[part]), rows)
-            gradient = _gradient(picked, seen[-1], f"layer {name!r}")
-            activations.append(plain_array(seen[-1], float))
-            gradients.append(plain_array(gradient, float))
-            self.meter.add(forward=len(rows), backward=len(rows))
+    def capture(self, x: np.ndarray, layer: str | None, grid: tuple[int, int] | None = None) -> Captured:
+        found = find_layer(self.trace(x[:1]), x, layer, grid, lambda candidate: self._look(x[:1], candidate, 0)[1])
+        seen = [self._look(x[part], found, part.start) for part in pieces(len(x), self.size)]
+        activations, gradients = (np.concatenate(side) for side in zip(*seen, strict=True))
         space = x.shape[2:]
         return Captured(
-            name,
-            finite(np.concatenate(activations), "activations"),
-            finite(np.concatenate(gradients), "gradients"),
+            found.name,
+            finite(activations, "activations"),
+            finite(gradients, "gradients"),
             lambda maps: upsample(maps, space),
         )
+
+    def trace(self, x: np.ndarray) -> list[Met]:
+        """x (1, *features) -> the modules that one forward pass runs."""
+        with tracing(self.adapter.model) as met:
+            self.adapter.run(x, self.scale, self.extra(np.zeros(1, int)))
+        self.meter.add(forward=1)
+        return met
+
+    def _look(self, x: np.ndarray, layer: Layer, start: int) -> tuple[np.ndarray, np.ndarray]:
+        """x (b, *features), rows from `start` -> activations and gradients at a layer, (b, c, *spatial) each"""
+        rows = start + np.arange(len(x))
+        with watching(self.adapter.model, layer) as seen:
+            picked = self._picked(self.adapter.input(x), rows)
+        slope = gradient(picked, seen[-1], f"layer {layer.name!r}")
+        self.meter.add(forward=len(rows), backward=len(rows))
+        return layer.spatial(plain_array(seen[-1], float)), layer.spatial(plain_array(slope, float))
 
     def _picked(self, x: Tensor, rows: np.ndarray) -> Tensor:
         """x (b, *features) on the device, rows (b,) -> (b,), with its graph."""
         out = self.adapter.run(x, self.scale, self.extra(rows))
         picked: Tensor = self.pick(columns(out, self.pick), rows)
         return picked
-
-
-@contextlib.contextmanager
-def watching(model: nn.Module, name: str, calls: int = 1) -> Iterator[list[Tensor]]:
-    """Cut the graph at a layer: its output (at its last of `calls` calls) becomes a leaf, listed in what is yielded.
-
-    The layer's successors receive a copy, so an in-place activation behind it cannot change what was seen.
-    """
-    seen: list[Tensor] = []
-    count = 0
-
-    def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
-        nonlocal count
-        count += 1
-        if count < calls:
-            return None
-        seen.append(output.detach().requires_grad_())
-        return seen[-1].clone()
-
-    handle = model.get_submodule(name).register_forward_hook(hook)
-    try:
-        yield seen
-    finally:
-        handle.remove()
-
-
-def find_layer(f: TorchScalar, x: np.ndarray, wanted: str | None) -> tuple[str, int]:
-    """The layer of this name, or the last one whose output has space; with how often one forward pass calls it."""
-    met = _trace(f, x)
-    if wanted is None:
-        spatial = [name for name, shape in met if len(shape) == x.ndim > 2 and int(np.prod(shape[2:])) > 1]
-        if not spatial:
-            raise MethodError(
-                "this network has no layer whose output has spatial axes, so there is no map to draw: "
-                "use a method on the input such as IntegratedGradients(), or name a layer."
-            )
-        wanted = spatial[-1]
-    shapes = [shape for name, shape in met if name == wanted]
-    if not shapes:
-        known = ", ".join(dict.fromkeys(name for name, _ in met))
-        raise MethodError(f"the network runs no layer {wanted!r}; it runs {known}.")
-    if len(shapes[-1]) < 3:
-        raise MethodError(
-            f"layer {wanted!r} gives shape {shapes[-1]}, which has no spatial axes: choose an earlier layer."
-        )
-    return wanted, len(shapes)
-
-
-def _trace(f: TorchScalar, x: np.ndarray) -> list[tuple[str, tuple[int, ...]]]:
-    """(name, output shape) of every module with a tensor output, in the order of one forward pass on one row."""
-    met: list[tuple[str, tuple[int, ...]]] = []
-
-    def note(name: str) -> Any:
-        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            if isinstance(output, Tensor):
-                met.append((name, tuple(output.shape)))
-
-        return hook
-
-    handles = [
-        m.register_forward_hook(note(name)) for name, m in f.adapter.model.named_modules() if name and _is_leaf(m)
-    ]
-    try:
-        f.adapter.run(x[:1], f.scale, f.extra(np.zeros(1, int)))
-        f.meter.add(forward=1)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return met
-
-
-def _is_leaf(module: nn.Module) -> bool:
-    return next(module.children(), None) is None
-
-
-def _gradient(picked: Tensor, of: Tensor, where: str) -> Tensor:
-    if not picked.requires_grad:
-        raise ModelError(
-            f"the score does not depend on {where} through differentiable steps (detach, argmax, numpy, no_grad or rounding "
-            "on the way): use a method that only asks, such as KernelShap() or Occlusion()."
-        )
-    (gradient,) = torch.autograd.grad(picked.sum(), of, allow_unused=True)
-    return torch.zeros_like(of) if gradient is None else gradient
-
-
-def upsample(maps: np.ndarray, space: tuple[int, ...]) -> np.ndarray:
-    """(n, *spatial) -> (n, *space), linear in each direction, pixel centres aligned."""
-    mode = {1: "linear", 2: "bilinear", 3: "trilinear"}[len(space)]
-    made = nn.functional.interpolate(torch.from_numpy(maps)[:, None], size=space, mode=mode, align_corners=False)
-    return made[:, 0].numpy()
 
 
 def randomized(model: nn.Module, depth: int, seed: int = 0) -> nn.Module:

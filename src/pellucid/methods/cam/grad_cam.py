@@ -17,13 +17,15 @@ import numpy as np
 
 from pellucid.core.method import Card, LayerMethod, Parts
 from pellucid.core.scalar import Captured, Differentiable
+from pellucid.methods.cam.maps import as_parts, over_space, weighted
 
 
 @dataclass(frozen=True)
 class GradCAM(LayerMethod):
-    """`layer` by name, None for the last one with space; `relu` False keeps evidence against the score."""
+    """`layer` by name, None for the last one with space; `grid` (h, w) of tokens; `relu` False keeps evidence against."""
 
     layer: str | None = None
+    grid: tuple[int, int] | None = None
     relu: bool = True
 
     card: ClassVar[Card] = Card(
@@ -39,15 +41,5 @@ class GradCAM(LayerMethod):
     )
 
     def attribute(self, f: Differentiable, x: np.ndarray, layer: Captured) -> Parts:
-        space = tuple(range(2, layer.gradients.ndim))
-        alpha = layer.gradients.mean(axis=space)  # (n, k)
-        raw = np.einsum("nk,nk...->n...", alpha, layer.activations)
-        raw = np.maximum(raw, 0) if self.relu else raw
-        return Parts(layer.upsample(raw), raw=raw, layer=layer.name, warnings=_degenerate(raw))
-
-
-def _degenerate(raw: np.ndarray) -> tuple[str, ...]:
-    """(n, *spatial) -> a warning where a map is constant and therefore explains nothing."""
-    flat = raw.reshape(len(raw), -1)
-    count = int((np.ptp(flat, axis=1) == 0).sum())
-    return (f"{count} of {len(raw)} maps are constant and explain nothing",) if count else ()
+        alpha = layer.gradients.mean(axis=over_space(layer.gradients))  # (n, k)
+        return as_parts(weighted(alpha, layer.activations), layer, relu=self.relu)

@@ -1,0 +1,175 @@
+"""Inner layers of a network: which ones a forward pass runs, and how to look at one.
+
+A layer is cut out of the graph: its output becomes a leaf, so the backward pass ends there and costs no more than what lies
+above it. Token layers of vision transformers `(n, t, d)` are laid out on their grid of patches as `(n, d, h, w)`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pellucid.core.errors import MethodError, ModelError
+
+_EXTRA_TOKENS = 8  # class and register tokens that may stand before the patches
+
+
+@dataclass(frozen=True)
+class Met:
+    """A module that ran, and the shape of its output."""
+
+    name: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A module by name, looked at on the last of its `calls` in a forward pass; `grid` where its output is tokens."""
+
+    name: str
+    calls: int
+    grid: tuple[int, int] | None = None
+
+    def spatial(self, seen: np.ndarray) -> np.ndarray:
+        """What was seen there -> (n, c, *spatial); tokens before the patches (class, registers) are left out."""
+        if self.grid is None:
+            return seen
+        patches = seen[:, -self.grid[0] * self.grid[1] :]  # (n, h * w, d)
+        return patches.reshape(len(seen), *self.grid, -1).transpose(0, 3, 1, 2)
+
+
+@contextlib.contextmanager
+def tracing(model: nn.Module) -> Iterator[list[Met]]:
+    """Lists every module with a tensor output, in the order in which they finish."""
+    met: list[Met] = []
+
+    def note(name: str) -> Any:
+        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            if isinstance(output, Tensor):
+                met.append(Met(name, tuple(output.shape)))
+
+        return hook
+
+    handles = [m.register_forward_hook(note(name)) for name, m in model.named_modules() if name]
+    try:
+        yield met
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextlib.contextmanager
+def watching(model: nn.Module, layer: Layer) -> Iterator[list[Tensor]]:
+    """Cut the graph at a layer: its output becomes a leaf, listed in what is yielded.
+
+    The layer's successors receive a copy, so an in-place activation behind it cannot change what was seen.
+    """
+    seen: list[Tensor] = []
+    count = 0
+
+    def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count < layer.calls:
+            return None
+        seen.append(output.detach().requires_grad_())
+        return seen[-1].clone()
+
+    handle = model.get_submodule(layer.name).register_forward_hook(hook)
+    try:
+        yield seen
+    finally:
+        handle.remove()
+
+
+def find_layer(
+    met: list[Met],
+    x: np.ndarray,
+    wanted: str | None,
+    grid: tuple[int, int] | None,
+    slopes: Callable[[Layer], np.ndarray],
+) -> Layer:
+    """The layer of this name, or the last one with space; `slopes` gives the gradients (1, c, *spatial) at a candidate."""
+    if wanted is not None:
+        return _named(met, x, wanted, grid)
+    tokens = _token_layers(met, x, grid)
+    for layer in reversed(tokens):
+        if slopes(layer).any():  # behind the last attention, the patches no longer reach the score
+            return layer
+    spatial = [m for m in met if _has_space(m.shape, x.ndim)]
+    if not spatial:
+        raise MethodError(
+            "this network has no layer whose output has spatial axes, so there is no map to draw: "
+            "use a method on the input such as IntegratedGradients(), or name a layer (and grid=(h, w) for tokens)."
+        )
+    return _layer(met, spatial[-1].name)
+
+
+def _named(met: list[Met], x: np.ndarray, wanted: str, grid: tuple[int, int] | None) -> Layer:
+    shapes = [m.shape for m in met if m.name == wanted]
+    if not shapes:
+        known = ", ".join(dict.fromkeys(m.name for m in met))
+        raise MethodError(f"the network runs no layer {wanted!r} with one output; it runs {known}.")
+    shape = shapes[-1]
+    if len(shape) == x.ndim > 2:
+        return _layer(met, wanted)
+    if len(shape) == 3 and x.ndim == 4:
+        return _layer(met, wanted, _grid_of(wanted, shape[1], grid))
+    raise MethodError(f"layer {wanted!r} gives shape {shape}, which has no spatial axes: choose an earlier layer.")
+
+
+def _token_layers(met: list[Met], x: np.ndarray, grid: tuple[int, int] | None) -> list[Layer]:
+    """Layers (1, t, d) whose tokens are the patches of the last layer with space, or of the grid that was given."""
+    if x.ndim != 4:
+        return []
+    spatial = [i for i, m in enumerate(met) if _has_space(m.shape, 4)]
+    patches = grid or (met[spatial[-1]].shape[2:] if spatial else None)
+    if patches is None:
+        return []
+    count, behind = int(np.prod(patches)), met[spatial[-1] + 1 if spatial else 0 :]
+    fits = [m for m in behind if len(m.shape) == 3 and 0 <= m.shape[1] - count <= _EXTRA_TOKENS]
+    return [_layer(met, m.name, (int(patches[0]), int(patches[1]))) for m in fits]
+
+
+def _grid_of(name: str, tokens: int, grid: tuple[int, int] | None) -> tuple[int, int]:
+    """The grid that was given, or a square one behind at most one class token."""
+    if grid is not None and 0 <= tokens - grid[0] * grid[1] <= _EXTRA_TOKENS:
+        return grid
+    side = int(np.sqrt(tokens))
+    if grid is None and tokens - side * side <= 1:
+        return side, side
+    raise MethodError(
+        f"layer {name!r} gives {tokens} tokens: say how they are laid out, grid=(h, w); given was grid={grid}."
+    )
+
+
+def _layer(met: list[Met], name: str, grid: tuple[int, int] | None = None) -> Layer:
+    return Layer(name, sum(m.name == name for m in met), grid)
+
+
+def _has_space(shape: tuple[int, ...], rank: int) -> bool:
+    return len(shape) == rank > 2 and int(np.prod(shape[2:])) > 1
+
+
+def gradient(picked: Tensor, of: Tensor, where: str) -> Tensor:
+    """picked (b,), of (b, ...) -> d picked / d of"""
+    if not picked.requires_grad:
+        raise ModelError(
+            f"the score does not depend on {where} through differentiable steps (detach, argmax, numpy, no_grad or rounding "
+            "on the way): use a method that only asks, such as KernelShap() or Occlusion()."
+        )
+    (slope,) = torch.autograd.grad(picked.sum(), of, allow_unused=True)
+    return torch.zeros_like(of) if slope is None else slope
+
+
+def upsample(maps: np.ndarray, space: tuple[int, ...]) -> np.ndarray:
+    """(n, *spatial) -> (n, *space), linear in each direction, pixel centres aligned."""
+    mode = {1: "linear", 2: "bilinear", 3: "trilinear"}[len(space)]
+    made = nn.functional.interpolate(torch.from_numpy(maps)[:, None], size=space, mode=mode, align_corners=False)
+    return made[:, 0].numpy()
