@@ -6,7 +6,7 @@ One code path for all methods: what differs between them is only what they need 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -169,7 +169,20 @@ class _Run:
                 "use a method that only asks, such as KernelShap() or Occlusion()."
             )
         assert isinstance(method, GradientMethod | LayerMethod)
+        if x.dtype.kind in "iu" and f.adapter.reads_ids:
+            return _at_embeddings(method, f)
         return differentiate(method, f, x, background, method.stream())
+
+
+def _at_embeddings(method: GradientMethod | LayerMethod, f: Any) -> Parts:
+    """Ids (n, t): explained at their embeddings (n, t, d) and summed to tokens (n, t)."""
+    from pellucid.models.embedding import embedded
+
+    inner = embedded(f)
+    parts = differentiate(method, inner, inner.inputs.x, inner.inputs.background, method.stream())
+    # dimensions of one embedding share their noise: the sum of their errors bounds the error of their sum
+    stderr = None if parts.stderr is None else parts.stderr.sum(axis=-1)
+    return replace(parts, values=parts.values.sum(axis=-1), stderr=stderr)
 
 
 def _record(
@@ -213,7 +226,7 @@ def _record(
         fit=_gather(blocks, n, lambda b: b.parts.fit),
         feature_names=inputs.form.names,
         schema=inputs.form.schema,
-        layout=_layout(inputs),
+        layout=_layout(inputs, ids=getattr(ready.adapter, "reads_ids", False)),
         target=f.pick.target,
         method=method,
         receipt=receipt(method, meter, packages=ready.adapter.packages, **facts),
@@ -242,9 +255,9 @@ def _players(blocks: list[Block], n: int) -> Players | None:
     return Players(values, bound.names, _gather(blocks, n, lambda b: b.parts.stderr), bound.labels)
 
 
-def _layout(inputs: Inputs) -> Layout:
+def _layout(inputs: Inputs, ids: bool) -> Layout:
     if inputs.x.ndim == 2:
-        return "table"
+        return "tokens" if ids else "table"
     return {None: "map", 1: "channels-first"}.get(inputs.form.channels, "channels-last")  # type: ignore[return-value]
 
 
