@@ -74,5 +74,5 @@ def test_a_network_that_hides_its_lookup():
         def forward(self, ids: Tensor, mask: Tensor | None = None) -> Tensor:
             return super().forward(ids.clamp(0, 8), mask)
 
-    with pytest.raises(pc.ModelError, match="no nn.Embedding of this network is fed the ids"):
+    with pytest.raises(pc.ModelError, match=r"no nn.Embedding of this network is fed the ids"):
         pc.explain(Hidden(), np.array([[9, 9]]), pc.Saliency())

@@ -27,6 +27,8 @@ METHODS = {
     "IntegratedGradients": "pellucid.methods.gradient.integrated_gradients",
     "SmoothGrad": "pellucid.methods.gradient.smooth_grad",
     "ExpectedGradients": "pellucid.methods.gradient.expected_gradients",
+    "GuidedBackprop": "pellucid.methods.gradient.guided_backprop",
+    "Deconvnet": "pellucid.methods.gradient.deconvnet",
     "CAM": "pellucid.methods.cam.cam",
     "GradCAM": "pellucid.methods.cam.grad_cam",
     "GradCAMPlusPlus": "pellucid.methods.cam.grad_cam_plus_plus",

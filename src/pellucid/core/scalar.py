@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -49,6 +49,19 @@ class Differentiable(Scalar, Protocol):
 
     def take(self, rows: slice | np.ndarray) -> Self:
         """This scalar for a selection of its rows, which may repeat."""
+
+    def rewired(self, x: np.ndarray, reference: np.ndarray | None, table: Any) -> Rewired:
+        """x (*samples, n, *features), reference of that shape or (n, *features) -> what the table's backward rules make of f"""
+
+
+@dataclass(frozen=True, eq=False)
+class Rewired:
+    """A backward pass with rules of a method's own: values of x's shape, base values (*samples, n), NaN without any."""
+
+    values: np.ndarray
+    base_values: np.ndarray
+    unruled: tuple[str, ...] = ()  # functions met without a rule
+    met: frozenset[str] = frozenset()  # functions that gradients flowed through
 
 
 @dataclass(frozen=True, eq=False)

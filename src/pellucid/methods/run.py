@@ -289,7 +289,6 @@ def _warnings(
     scale = np.maximum(np.abs(scores - base), 1e-3 * np.maximum(np.abs(scores), 1))
     off = np.abs(gap) > 0.01 * scale
     if method.card.complete and off.any():
-        found.append(
-            f"values miss score - base value by more than 1 % in {int(off.sum())} of {len(gap)} rows (largest gap {_largest(gap):.3g})"
-        )
+        rows = f"{int(off.sum())} of {len(gap)} rows"
+        found.append(f"values miss score - base value by more than 1 % in {rows} (largest gap {_largest(gap):.3g})")
     return tuple(found)

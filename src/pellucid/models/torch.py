@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from pellucid.core.errors import InputError, ModelError
 from pellucid.core.inputs import plain_array
-from pellucid.core.scalar import Captured, finite, fold, pieces, widen
+from pellucid.core.scalar import Captured, Rewired, finite, fold, pieces, widen
 from pellucid.models.adapter import Adapter, BlackBox, Extra, columns
 from pellucid.models.layers import Layer, Met, find_layer, gradient, tracing, upsample, watching
+from pellucid.models.rewire.run import rewired
 
 
 @contextlib.contextmanager
@@ -164,6 +165,9 @@ class TorchScalar(BlackBox):
         slope = gradient(picked, seen[-1], f"layer {layer.name!r}")
         self.meter.add(forward=len(rows), backward=len(rows))
         return layer.spatial(plain_array(seen[-1], float)), layer.spatial(plain_array(slope, float))
+
+    def rewired(self, x: np.ndarray, reference: np.ndarray | None, table: Any) -> Rewired:
+        return rewired(self, x, reference, table)
 
     def _picked(self, x: Tensor, rows: np.ndarray) -> Tensor:
         """x (b, *features) on the device, rows (b,) -> (b,), with its graph."""

@@ -6,13 +6,36 @@ interpreter's lock, so a pool of threads runs them side by side.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
+
+FAST = {"cache": True, "nogil": True, "error_model": "numpy"}
+INLINE = {**FAST, "inline": "always"}
+
+
+class Nodes(NamedTuple):
+    """A forest and its paths as the kernels take them; one entry per node, but for `words`."""
+
+    feature: np.ndarray
+    threshold: np.ndarray
+    rule: np.ndarray
+    words: np.ndarray
+    span: np.ndarray
+    parent: np.ndarray
+    depth: np.ndarray
+    player: np.ndarray
+    bit: np.ndarray
+    above: np.ndarray
+    unique: np.ndarray
+    share: np.ndarray
+
 
 ZERO = 1e-35  # LightGBM's idea of zero
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(**INLINE)
 def member(value, words, start, stop):
     """Whether a category is in a bit set; fractions are cut off, as the libraries do."""
     if not value > -1.0 or value >= 32.0 * (stop - start):
@@ -21,7 +44,7 @@ def member(value, words, start, stop):
     return (words[start + code // 32] >> np.uint32(code % 32)) & np.uint32(1) == 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**FAST)
 def decide(rule, threshold, column, words, start, stop, out):
     """column (r,) -> out (r,) 1 where the row goes left. Rules: see `forest`; an odd rule sends missing values left."""
     missing, kind = rule & 1, rule & 6
@@ -44,7 +67,19 @@ def decide(rule, threshold, column, words, start, stop, out):
                 out[r] = inside if member(column[r], words, start, stop) else 1 - inside
 
 
-@njit(cache=True, nogil=True)
+@njit(**INLINE)
+def goes_left(nodes, i, value):
+    """`decide` for one value."""
+    rule = nodes.rule[i]
+    missing = np.isnan(value) or (rule & 6 == 2 and abs(value) <= ZERO)
+    if missing:
+        return rule & 1 == 1
+    if rule < 4:
+        return value <= nodes.threshold[i]
+    return member(value, nodes.words, nodes.span[i, 0], nodes.span[i, 1]) == (rule & 6 == 4)
+
+
+@njit(**FAST)
 def predict(x, feature, threshold, rule, words, span, right, value, roots, output, out):
     """x (n, columns) -> adds the reached leaves to out (n, outputs)."""
     left = np.empty(1, np.uint8)
@@ -59,7 +94,7 @@ def predict(x, feature, threshold, rule, words, span, right, value, roots, outpu
                 out[r, output[tree] + k] += value[i, k]
 
 
-@njit(cache=True, nogil=True)
+@njit(**FAST)
 def preorder(left, right, roots):
     """Children in any order -> order (the old index of each new node), place (its inverse), parent and depth."""
     total = roots[-1]
@@ -82,7 +117,7 @@ def preorder(left, right, roots):
     return order[:at], place, parent, depth
 
 
-@njit(cache=True, nogil=True)
+@njit(**FAST)
 def ratios(cover, left, right):
     """Each node's share of its parent's cover; siblings add up to 1, and share alike where no training row came."""
     share = np.ones(len(cover))
@@ -94,7 +129,7 @@ def ratios(cover, left, right):
     return share
 
 
-@njit(cache=True, nogil=True)
+@njit(**FAST)
 def paths(feature, parent, ratio, source, players):
     """-> per node: player, bit, above, unique, share, reach (see `forest.Paths`)."""
     total = len(feature)
@@ -114,3 +149,23 @@ def paths(feature, parent, ratio, source, players):
         unique[i] = unique[mother] + (1 if up < 0 else 0)
         share[i] = ratio[i] * (1.0 if up < 0 else share[up])
     return player, bit, above, unique, share, reach
+
+
+@njit(**FAST)
+def branch(nodes, i, x, took):
+    """x (columns, r) -> took (r,) 1 where a row goes left at node i."""
+    start, stop = nodes.span[i, 0], nodes.span[i, 1]
+    decide(nodes.rule[i], nodes.threshold[i], x[nodes.feature[i]], nodes.words, start, stop, took)
+
+
+@njit(**FAST)
+def step(before, took, left, place, first, out):
+    """Patterns above an edge (r,), which side each row takes (r,) -> patterns below it (r,)."""
+    side, on = (1 if left else 0), before.dtype.type(1 << place)
+    off = ~on
+    if first:
+        for r in range(len(out)):
+            out[r] = before[r] | on if took[r] == side else before[r]
+    else:
+        for r in range(len(out)):
+            out[r] = before[r] if took[r] == side else before[r] & off

@@ -18,23 +18,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from pellucid.models.tree.nodes import decide
+from pellucid.models.tree.nodes import FAST, branch, step
 
 
-@njit(cache=True, nogil=True)
-def step(before, took, left, place, first, out):
-    """Patterns above an edge (r,), which side each row takes (r,) -> patterns below it (r,)."""
-    side, on = (1 if left else 0), before.dtype.type(1 << place)
-    off = ~on
-    if first:
-        for r in range(len(out)):
-            out[r] = before[r] | on if took[r] == side else before[r]
-    else:
-        for r in range(len(out)):
-            out[r] = before[r] if took[r] == side else before[r] & off
-
-
-@njit(cache=True, nogil=True)
+@njit(**FAST)
 def slots(leaf, parent, player, place, share, who, shares):
     """The players on a leaf's path by place, and the share of cover that follows each."""
     seen = 0
@@ -46,7 +33,7 @@ def slots(leaf, parent, player, place, share, who, shares):
         i = parent[i]
 
 
-@njit(cache=True, nogil=True)
+@njit(**FAST)
 def from_shares(shares, d, t, game):
     """G_t for a product distribution, built up one axis at a time: game (2^d,)."""
     game[0] = 1.0
@@ -58,7 +45,7 @@ def from_shares(shares, d, t, game):
             game[o] *= without
 
 
-@njit(cache=True, nogil=True)
+@njit(**FAST)
 def from_counts(counts, d, t, game):
     """G_t for any distribution over patterns: counts (2^d,) -> game (2^d,)."""
     size = 1 << d
@@ -73,7 +60,7 @@ def from_counts(counts, d, t, game):
                 game[o + half] = satisfied + t * not_satisfied
 
 
-@njit(cache=True, nogil=True)
+@njit(**FAST)
 def derive(game, d, j, t, weight, out):
     """Adds weight * dG_t/d(player j) to out (2^d,)."""
     half, size = 1 << j, 1 << d
@@ -85,7 +72,7 @@ def derive(game, d, j, t, weight, out):
             out[o + half] += game[o + half] * present - a / t
 
 
-@njit(cache=True, nogil=True)
+@njit(**FAST)
 def tally(patterns, rows, weight, counts):
     """How the background rows are distributed over patterns: patterns (rows + ...,) -> counts (2^d,)."""
     counts[:] = 0.0
@@ -93,8 +80,58 @@ def tally(patterns, rows, weight, counts):
         counts[patterns[r]] += weight
 
 
-@njit(cache=True, nogil=True)
+@njit(**FAST)
 def look_up(table, patterns, out):
     """out (r,) += table[patterns (r,)]"""
     for r in range(len(out)):
         out[r] += table[patterns[r]]
+
+
+@njit(**FAST)
+def leaf_table(nodes, leaf, value, patterns, references, t, w, who, shares, counts, game, out):
+    """The Shapley values of one leaf for every pattern: out (d, 2^d); the players' places go into who (d,)."""
+    d = nodes.unique[leaf]
+    slots(leaf, nodes.parent, nodes.player, nodes.bit, nodes.share, who, shares)
+    if references:
+        tally(patterns, references, 1.0 / references, counts[: 1 << d])
+    out[:d, : 1 << d] = 0.0
+    for q in range(len(t)):
+        if references:
+            from_counts(counts, d, t[q], game)
+        else:
+            from_shares(shares, d, t[q], game)
+        for j in range(d):
+            derive(game, d, j, t[q], w[q] * value, out[j])
+    return d
+
+
+@njit(**FAST)
+def values(nodes, v, roots, trees, x, references, points, weights, deepest, phi):
+    """The chosen trees: adds the Shapley values of rows x[:, references:] to phi (players, r).
+
+    x (columns, references + r) holds the background rows first; none means cover shares. points and weights
+    (d + 1, q): the quadrature for leaves with d players.
+    """
+    height = 0
+    for tree in trees:
+        for i in range(roots[tree], roots[tree + 1]):
+            height = max(height, nodes.depth[i])
+    patterns = np.zeros((height + 1, x.shape[1]), np.uint16)
+    took = np.empty((height + 1, x.shape[1]), np.uint16)
+    size = 1 << deepest
+    out, counts, game = np.empty((deepest, size)), np.empty(size), np.empty(size)
+    who, shares = np.empty(deepest, np.int64), np.empty(deepest)
+    for tree in trees:
+        for i in range(roots[tree], roots[tree + 1]):
+            k = nodes.depth[i]
+            if k:
+                left, first = i == nodes.parent[i] + 1, nodes.above[i] < 0
+                step(patterns[k - 1], took[k - 1], left, nodes.bit[i], first, patterns[k])
+            if nodes.feature[i] >= 0:
+                branch(nodes, i, x, took[k])
+            elif v[i] != 0.0 and k:
+                d, q = nodes.unique[i], (nodes.unique[i] + 1) // 2
+                t, w = points[d, :q], weights[d, :q]
+                leaf_table(nodes, i, v[i], patterns[k], references, t, w, who, shares, counts, game, out)
+                for j in range(d):
+                    look_up(out[j], patterns[k, references:], phi[who[j]])
