@@ -29,6 +29,8 @@ METHODS = {
     "ExpectedGradients": "pellucid.methods.gradient.expected_gradients",
     "GuidedBackprop": "pellucid.methods.gradient.guided_backprop",
     "Deconvnet": "pellucid.methods.gradient.deconvnet",
+    "DeepLift": "pellucid.methods.gradient.deep_lift",
+    "DeepShap": "pellucid.methods.gradient.deep_shap",
     "CAM": "pellucid.methods.cam.cam",
     "GradCAM": "pellucid.methods.cam.grad_cam",
     "GradCAMPlusPlus": "pellucid.methods.cam.grad_cam_plus_plus",

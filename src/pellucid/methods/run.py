@@ -53,7 +53,8 @@ def explain(
     chosen, removal = as_method(method, ready), as_masker(masker)
     meter = Meter(budget or Budget(), progress)
     with ready.adapter.session():
-        f, scores = ready.bind(target, meter)
+        looks_at = (chosen.layer, chosen.grid) if isinstance(chosen, LayerMethod) and budget is None else None
+        f, scores = ready.bind(target, meter, looks_at)
         blocks = _Run(chosen, f, removal, meter).blocks()
         return _record(ready, chosen, f, scores, blocks, meter)
 
@@ -145,7 +146,7 @@ class _Run:
         return max(1, min(total, _BLOCK_CELLS // (draws * int(np.prod(x.shape[1:])))))
 
     def _block(self, rows: slice) -> Block:
-        f, method = self.f.take(rows), self.method
+        f, method = self.f if len(self.f.inputs.x) == rows.stop - rows.start else self.f.take(rows), self.method
         x, background = f.inputs.x, f.inputs.background
         if isinstance(method, GameMethod):
             masker = self.masker or method.masker(x) or default_masker(x)

@@ -25,6 +25,7 @@ from pellucid.core.schema import Schema
 from pellucid.core.target import FunctionPick, Output, Pick, Predicted, Target
 
 Extra = dict[str, np.ndarray]
+LooksAt = tuple[str | None, tuple[int, int] | None]  # a layer's name and the grid of its tokens
 
 
 class Adapter(ABC):
@@ -84,7 +85,13 @@ class Adapter(ABC):
         """Rows per model call that keep memory bounded."""
         return max(1, min(self.batch_rows, self.batch_cells // max(1, int(np.prod(x.shape[1:])))))
 
-    def scalar(self, pick: Pick | FunctionPick, scale: str, inputs: Inputs, meter: Meter) -> BlackBox:
+    def first_pass(
+        self, inputs: Inputs, scale: str, meter: Meter, looks_at: LooksAt | None
+    ) -> tuple[np.ndarray, list[Any]]:
+        """The outputs on x, and what may be kept of that pass for a method that looks at a layer."""
+        return self.outputs(inputs.x, scale, inputs.extra, meter, inputs.batch_size), []
+
+    def scalar(self, pick: Pick | FunctionPick, scale: str, inputs: Inputs, meter: Meter, kept: list[Any]) -> BlackBox:
         """This model's number per row under a bound target."""
         return BlackBox(self, pick, scale, inputs, meter)
 

@@ -7,7 +7,7 @@ above it. Token layers of vision transformers `(n, t, d)` are laid out on their 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,10 +30,9 @@ class Met:
 
 @dataclass(frozen=True)
 class Layer:
-    """A module by name, looked at on the last of its `calls` in a forward pass; `grid` where its output is tokens."""
+    """A module by name, looked at on its last call in a forward pass; `grid` where its output is tokens."""
 
     name: str
-    calls: int
     grid: tuple[int, int] | None = None
 
     def spatial(self, seen: np.ndarray) -> np.ndarray:
@@ -66,18 +65,13 @@ def tracing(model: nn.Module) -> Iterator[list[Met]]:
 
 @contextlib.contextmanager
 def watching(model: nn.Module, layer: Layer) -> Iterator[list[Tensor]]:
-    """Cut the graph at a layer: its output becomes a leaf, listed in what is yielded.
+    """Cut the graph at a layer: the output of each of its calls becomes a leaf, listed in what is yielded.
 
     The layer's successors receive a copy, so an in-place activation behind it cannot change what was seen.
     """
     seen: list[Tensor] = []
-    count = 0
 
     def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
-        nonlocal count
-        count += 1
-        if count < layer.calls:
-            return None
         seen.append(output.detach().requires_grad_())
         return seen[-1].clone()
 
@@ -88,27 +82,22 @@ def watching(model: nn.Module, layer: Layer) -> Iterator[list[Tensor]]:
         handle.remove()
 
 
-def find_layer(
-    met: list[Met],
-    x: np.ndarray,
-    wanted: str | None,
-    grid: tuple[int, int] | None,
-    slopes: Callable[[Layer], np.ndarray],
-) -> Layer:
-    """The layer of this name, or the last one with space; `slopes` gives the gradients (1, c, *spatial) at a candidate."""
+def candidates(met: list[Met], x: np.ndarray, wanted: str | None, grid: tuple[int, int] | None) -> list[Layer]:
+    """The layers to look at, best first: the one of this name; else token layers from the last, then the last with space.
+
+    Behind the last attention, the patches of a vision transformer no longer reach a class token: there, the first
+    candidate with a gradient is the one to take.
+    """
     if wanted is not None:
-        return _named(met, x, wanted, grid)
-    tokens = _token_layers(met, x, grid)
-    for layer in reversed(tokens):
-        if slopes(layer).any():  # behind the last attention, the patches no longer reach the score
-            return layer
-    spatial = [m for m in met if _has_space(m.shape, x.ndim)]
-    if not spatial:
+        return [_named(met, x, wanted, grid)]
+    spatial = [Layer(m.name) for m in met if _has_space(m.shape, x.ndim)]
+    found = _token_layers(met, x, grid)[::-1] + spatial[-1:]
+    if not found:
         raise MethodError(
             "this network has no layer whose output has spatial axes, so there is no map to draw: "
             "use a method on the input such as IntegratedGradients(), or name a layer (and grid=(h, w) for tokens)."
         )
-    return _layer(met, spatial[-1].name)
+    return found
 
 
 def _named(met: list[Met], x: np.ndarray, wanted: str, grid: tuple[int, int] | None) -> Layer:
@@ -118,9 +107,9 @@ def _named(met: list[Met], x: np.ndarray, wanted: str, grid: tuple[int, int] | N
         raise MethodError(f"the network runs no layer {wanted!r} with one output; it runs {known}.")
     shape = shapes[-1]
     if len(shape) == x.ndim > 2:
-        return _layer(met, wanted)
+        return Layer(wanted)
     if len(shape) == 3 and x.ndim == 4:
-        return _layer(met, wanted, _grid_of(wanted, shape[1], grid))
+        return Layer(wanted, _grid_of(wanted, shape[1], grid))
     raise MethodError(f"layer {wanted!r} gives shape {shape}, which has no spatial axes: choose an earlier layer.")
 
 
@@ -134,7 +123,7 @@ def _token_layers(met: list[Met], x: np.ndarray, grid: tuple[int, int] | None) -
         return []
     count, behind = int(np.prod(patches)), met[spatial[-1] + 1 if spatial else 0 :]
     fits = [m for m in behind if len(m.shape) == 3 and 0 <= m.shape[1] - count <= _EXTRA_TOKENS]
-    return [_layer(met, m.name, (int(patches[0]), int(patches[1]))) for m in fits]
+    return [Layer(m.name, (int(patches[0]), int(patches[1]))) for m in fits]
 
 
 def _grid_of(name: str, tokens: int, grid: tuple[int, int] | None) -> tuple[int, int]:
@@ -147,10 +136,6 @@ def _grid_of(name: str, tokens: int, grid: tuple[int, int] | None) -> tuple[int,
     raise MethodError(
         f"layer {name!r} gives {tokens} tokens: say how they are laid out, grid=(h, w); given was grid={grid}."
     )
-
-
-def _layer(met: list[Met], name: str, grid: tuple[int, int] | None = None) -> Layer:
-    return Layer(name, sum(m.name == name for m in met), grid)
 
 
 def _has_space(shape: tuple[int, ...], rank: int) -> bool:

@@ -15,7 +15,7 @@ from pellucid.core.frames import Codec, is_frame
 from pellucid.core.inputs import checked, plain_array
 from pellucid.core.masking import Form
 from pellucid.core.target import Custom, Output, as_target
-from pellucid.models.adapter import Adapter, BlackBox, CallableAdapter, Inputs
+from pellucid.models.adapter import Adapter, BlackBox, CallableAdapter, Inputs, LooksAt
 from pellucid.models.tabular import EstimatorAdapter, is_estimator, used_columns
 
 
@@ -26,12 +26,15 @@ class Prepared:
     adapter: Adapter
     inputs: Inputs
 
-    def bind(self, target: Any, meter: Meter) -> tuple[BlackBox, np.ndarray]:
-        """The scalar function under a target, and its values on x (n,); call inside `adapter.session()`."""
+    def bind(self, target: Any, meter: Meter, looks_at: LooksAt | None = None) -> tuple[BlackBox, np.ndarray]:
+        """The scalar function under a target, and its values on x (n,); call inside `adapter.session()`.
+
+        `looks_at` says which layer the method will want, so that one pass of the model serves both.
+        """
         adapter, inputs = self.adapter, self.inputs
         wanted = as_target(target, default=Output(0)).named(adapter.classes)
         scale = adapter.scale_of(wanted)
-        outputs = adapter.outputs(inputs.x, scale, inputs.extra, meter, inputs.batch_size)
+        outputs, kept = adapter.first_pass(inputs, scale, meter, looks_at)
         if outputs.ndim != 2 and not isinstance(wanted, Custom):
             raise TargetError(
                 f"the model's output has shape {outputs.shape}, not (n, k): give a target function, outputs -> one number a row."
@@ -39,7 +42,7 @@ class Prepared:
         if target is None:
             wanted = adapter.default_target(outputs)
         pick = wanted.at(scale).bind(outputs)
-        f = adapter.scalar(pick, scale, inputs, meter)
+        f = adapter.scalar(pick, scale, inputs, meter, kept)
         return f, self._scores(f, outputs)
 
     def _scores(self, f: BlackBox, outputs: np.ndarray) -> np.ndarray:

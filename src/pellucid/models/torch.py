@@ -9,17 +9,19 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pellucid.core.budget import Meter
 from pellucid.core.errors import InputError, ModelError
 from pellucid.core.inputs import plain_array
 from pellucid.core.scalar import Captured, Rewired, finite, fold, pieces, widen
-from pellucid.models.adapter import Adapter, BlackBox, Extra, columns
-from pellucid.models.layers import Layer, Met, find_layer, gradient, tracing, upsample, watching
+from pellucid.models.adapter import Adapter, BlackBox, Extra, Inputs, LooksAt, columns
+from pellucid.models.layers import Layer, candidates, gradient, tracing, upsample, watching
 from pellucid.models.rewire.run import rewired
 
 
@@ -94,8 +96,37 @@ class TorchAdapter(Adapter):
             return torch.sigmoid(out) if out.shape[1] == 1 else torch.softmax(out, dim=1)
         return out
 
-    def scalar(self, pick: Any, scale: str, inputs: Any, meter: Any) -> TorchScalar:
-        return TorchScalar(self, pick, scale, inputs, meter)
+    def scalar(self, pick: Any, scale: str, inputs: Inputs, meter: Meter, kept: Any) -> TorchScalar:
+        return TorchScalar(self, pick, scale, inputs, meter, kept)
+
+    def first_pass(
+        self, inputs: Inputs, scale: str, meter: Meter, looks_at: LooksAt | None
+    ) -> tuple[np.ndarray, list[Glance]]:
+        """One pass serves both the outputs and the map, where it is plain which layer that is about."""
+        found = [] if looks_at is None else self.candidates(inputs, scale, meter, *looks_at)
+        if len(found) != 1:
+            return super().first_pass(inputs, scale, meter, None)
+        kept = []
+        for part in pieces(len(inputs.x), inputs.batch_size or self.batch_size(inputs.x)):
+            few, rows = inputs.take(part), np.arange(len(inputs.x))[part]
+            kept.append(self.glance(few.x, rows, scale, few.extra, found[0], meter))
+        return finite(np.concatenate([plain_array(glance.outputs).astype(float) for glance in kept]), "outputs"), kept
+
+    def candidates(
+        self, inputs: Inputs, scale: str, meter: Meter, layer: str | None, grid: tuple[int, int] | None
+    ) -> list[Layer]:
+        """The layers that a class activation map may look at, found by running one row."""
+        with tracing(self.model) as met:
+            self.run(inputs.x[:1], scale, {name: value[:1] for name, value in inputs.extra.items()})
+        meter.add(forward=1)
+        return candidates(met, inputs.x, layer, grid)
+
+    def glance(self, x: np.ndarray, rows: np.ndarray, scale: str, extra: Extra, layer: Layer, meter: Meter) -> Glance:
+        """x (b, *features) -> what a layer gave, and the outputs (b, k) with the graph between the two"""
+        with watching(self.model, layer) as seen:
+            outputs = self.run(self.input(x), scale, extra)
+        meter.add(forward=len(x))
+        return Glance(layer, seen[-1], outputs, rows)
 
     @contextlib.contextmanager
     def session(self) -> Iterator[None]:
@@ -103,10 +134,22 @@ class TorchAdapter(Adapter):
             yield
 
 
+@dataclass(frozen=True, eq=False)
+class Glance:
+    """A forward pass that looked at a layer: its output there (a leaf), the model's outputs (b, k), the rows (b,)."""
+
+    layer: Layer
+    seen: Tensor
+    outputs: Tensor
+    rows: np.ndarray
+
+
+@dataclass(eq=False)
 class TorchScalar(BlackBox):
     """`Differentiable`: gradients with respect to the input and to inner layers."""
 
     adapter: TorchAdapter
+    kept: list[Glance] = field(default_factory=list)
 
     def grad(self, x: np.ndarray) -> np.ndarray:
         if x.dtype.kind != "f":
@@ -139,32 +182,39 @@ class TorchScalar(BlackBox):
         return finite(values, "numbers")
 
     def capture(self, x: np.ndarray, layer: str | None, grid: tuple[int, int] | None = None) -> Captured:
-        found = find_layer(self.trace(x[:1]), x, layer, grid, lambda candidate: self._look(x[:1], candidate, 0)[1])
-        seen = [self._look(x[part], found, part.start) for part in pieces(len(x), self.size)]
-        activations, gradients = (np.concatenate(side) for side in zip(*seen, strict=True))
+        glances = self._first(x) or self._glances(x, self._choose(x, layer, grid))
+        activations, gradients = (np.concatenate(side) for side in zip(*map(self._slopes, glances), strict=True))
         space = x.shape[2:]
         return Captured(
-            found.name,
+            glances[0].layer.name,
             finite(activations, "activations"),
             finite(gradients, "gradients"),
             lambda maps: upsample(maps, space),
         )
 
-    def trace(self, x: np.ndarray) -> list[Met]:
-        """x (1, *features) -> the modules that one forward pass runs."""
-        with tracing(self.adapter.model) as met:
-            self.adapter.run(x, self.scale, self.extra(np.zeros(1, int)))
-        self.meter.add(forward=1)
-        return met
+    def _first(self, x: np.ndarray) -> list[Glance]:
+        """What the pass that bound the target kept, if it was on these rows; it can be used once."""
+        kept = self.kept if x is self.inputs.x else []
+        self.kept = []
+        return kept
 
-    def _look(self, x: np.ndarray, layer: Layer, start: int) -> tuple[np.ndarray, np.ndarray]:
-        """x (b, *features), rows from `start` -> activations and gradients at a layer, (b, c, *spatial) each"""
-        rows = start + np.arange(len(x))
-        with watching(self.adapter.model, layer) as seen:
-            picked = self._picked(self.adapter.input(x), rows)
-        slope = gradient(picked, seen[-1], f"layer {layer.name!r}")
-        self.meter.add(forward=len(rows), backward=len(rows))
-        return layer.spatial(plain_array(seen[-1], float)), layer.spatial(plain_array(slope, float))
+    def _choose(self, x: np.ndarray, layer: str | None, grid: tuple[int, int] | None) -> Layer:
+        found = self.adapter.candidates(self.inputs, self.scale, self.meter, layer, grid)
+        for candidate in found[:-1]:
+            if self._slopes(self._glances(x[:1], candidate)[0])[1].any():
+                return candidate
+        return found[-1]
+
+    def _glances(self, x: np.ndarray, layer: Layer) -> list[Glance]:
+        rows = [np.arange(len(x))[part] for part in pieces(len(x), self.size)]
+        return [self.adapter.glance(x[r], r, self.scale, self.extra(r), layer, self.meter) for r in rows]
+
+    def _slopes(self, glance: Glance) -> tuple[np.ndarray, np.ndarray]:
+        """-> activations and gradients at the layer, (b, c, *spatial) each"""
+        picked = self.pick(columns(glance.outputs, self.pick), glance.rows)
+        slope = gradient(picked, glance.seen, f"layer {glance.layer.name!r}")
+        self.meter.add(backward=len(glance.rows))
+        return glance.layer.spatial(plain_array(glance.seen, float)), glance.layer.spatial(plain_array(slope, float))
 
     def rewired(self, x: np.ndarray, reference: np.ndarray | None, table: Any) -> Rewired:
         return rewired(self, x, reference, table)

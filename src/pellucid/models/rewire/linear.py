@@ -1,0 +1,99 @@
+"""Linear layers as rules see them: an input, a weight, a bias, and batch norm folded into the layer before it.
+
+Rules that treat positive and negative weights differently must see the layer that the next nonlinearity reads. In evaluation
+mode batch norm is a scale and a shift per channel, so conv -> batch norm is one layer with weight w * scale; otherwise a
+negative scale would exchange the roles of positive and negative contributions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from pellucid.models.rewire.engine import Call
+
+CONVOLUTIONS = frozenset(f"conv{kind}{d}d" for kind in ("", "_transpose") for d in (1, 2, 3))
+LINEAR_LAYERS = CONVOLUTIONS | {"linear"}
+LAYERS = LINEAR_LAYERS | {"addmm", "matmul", "mm"}
+Run = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """z = run(x, weight, bias), linear in x and in the weight; `x` is live, the rest is not."""
+
+    name: str
+    x: Tensor
+    weight: Tensor
+    bias: Tensor | None
+    run: Run
+    x0: Tensor | None = None  # x in the reference pass
+    version: int = 0  # of x, when the layer read it
+
+    def still(self) -> bool:
+        """Whether x is still what the layer read."""
+        return self.x._version == self.version
+
+    def back(self, weight: Tensor, cotangent: Tensor) -> Tensor:
+        """The cotangent of x for a layer with this weight, in the place of its own."""
+        with torch.enable_grad():
+            x = torch.zeros_like(self.x).requires_grad_()
+            (made,) = torch.autograd.grad(self.run(x, weight, None), x, cotangent)
+        return made
+
+
+def layer_of(call: Call) -> Layer | None:
+    """A call as a layer; None where its weight is live or computed, or where only its weight is live."""
+    parts = _parts(call)
+    if parts is None:
+        return None
+    i, x, weight, bias, run = parts
+    if not x.requires_grad or weight.requires_grad or (bias is not None and bias.requires_grad):
+        return None
+    return Layer(call.name, x, weight, bias, run, None if call.before is None else call.before[i], x._version)
+
+
+def _parts(call: Call) -> tuple[int, Tensor, Tensor, Tensor | None, Run] | None:
+    """(which tensor is the input, input, weight, bias, how to run them)"""
+    function, args = call.function, call.args
+    if call.name in LINEAR_LAYERS:
+        x, weight, bias = (call.argument(i, name) for i, name in enumerate(("input", "weight", "bias")))
+        rest = {name: value for name, value in call.kwargs.items() if name not in ("input", "weight", "bias")}
+        return 0, x, weight, bias, lambda x, w, b: function(x, w, b, *args[3:], **rest)
+    if call.name == "addmm" and len(args) == 3 and not call.kwargs:
+        return 1, args[1], args[2], args[0], lambda x, w, b: x @ w if b is None else x @ w + b
+    if call.name in ("matmul", "mm") and isinstance(args[1], nn.Parameter):
+        return 0, args[0], args[1], None, lambda x, w, b: function(x, w)
+    if call.name in ("matmul", "mm") and isinstance(args[0], nn.Parameter):
+        return 1, args[1], args[0], None, lambda x, w, b: function(w, x)
+    return None
+
+
+def per_axis(values: Tensor, ndim: int, axis: int) -> Tensor:
+    """values (c,) laid out along one axis of a tensor with `ndim` axes."""
+    shape = [1] * ndim
+    shape[axis] = -1
+    return values.reshape(shape)
+
+
+def folded(call: Call, layer: Layer | None) -> Layer | None:
+    """The layer before a batch norm and the norm, as one; None where they do not fold."""
+    z, weight, bias, mean, var, training = call.args[:6]
+    if layer is None or training or not layer.still() or (layer.name == "linear" and z.ndim != 2):
+        return None
+    if layer.name.startswith("conv_transpose") and layer.weight.shape[1] != z.shape[1]:
+        return None  # grouped: the channels of the output are spread over two axes of the weight
+    eps = call.argument(7, "eps", 1e-5)
+    scale = torch.rsqrt(var + eps) if weight is None else weight * torch.rsqrt(var + eps)
+    shift = (0 if bias is None else bias) - (mean if layer.bias is None else mean - layer.bias) * scale
+    out = 1 if layer.name.startswith("conv_transpose") else 0
+    new = layer.weight * per_axis(scale, layer.weight.ndim, out)
+    return Layer(layer.name, layer.x, new, shift, layer.run, layer.x0, layer.version)
+
+
+def pair(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """The positive and the negative part."""
+    return weight.clamp(min=0), weight.clamp(max=0)
