@@ -227,3 +227,11 @@ def test_blocks_are_layers_too():
     block = nn.Sequential(nn.Conv2d(2, 3, 3, padding=1), nn.ReLU(inplace=True))
     net = nn.Sequential(block, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
     assert pc.explain(net, torch.randn(1, 2, 6, 6), pc.CAM()).receipt.layer == "0"
+
+
+def test_guided_grad_cam_is_the_product_of_the_two():
+    net, x = cnn(), torch.randn(2, 2, 8, 8)
+    parts = [pc.explain(net, x, method, target=1).values for method in (pc.GuidedBackprop(), pc.GradCAM())]
+    record = pc.explain(net, x, pc.GuidedGradCAM(), target=1)
+    np.testing.assert_allclose(record.values, parts[0] * parts[1][:, None], atol=1e-9)
+    assert record.values.shape == x.shape and record.receipt.layer == "6"

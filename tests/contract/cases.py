@@ -13,10 +13,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from sklearn.compose import make_column_transformer
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from torch import Tensor, nn
+from torch.nn import functional
 
 import pellucid as pc
 from nets import Patches, Residual, cnn, mlp
@@ -36,13 +40,13 @@ class World:
 
 @dataclass(frozen=True)
 class Entry:
-    """One method in the suite. `changes`: field -> (another value, the method it is changed on or None for `method`)."""
+    """One method in the suite. `changes`: field -> another value, which has to change the result."""
 
     method: Any
     worlds: tuple[str, ...]
     changes: dict[str, Any] = field(default_factory=dict)
     base: dict[str, Any] = field(default_factory=dict)  # field -> a method other than `method` to change it on
-    needs_background: bool = False
+    shown_on: dict[str, tuple[str, ...]] = field(default_factory=dict)  # field -> other worlds that it shows in
 
 
 def _rows(shape: tuple[int, ...], seed: int = 0, dtype: type = np.float32) -> np.ndarray:
@@ -69,6 +73,20 @@ def _pipeline() -> Any:
     return make_pipeline(encode, LogisticRegression()).fit(x, y)
 
 
+class Odd(nn.Module):
+    """A network with a function that has no backward rule of its own."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        kept = functional.dropout(x, 0.25)  # active in evaluation mode too
+        return torch.stack([kept[:, 1] * 2, kept[:, 2] + x[:, 0]], dim=1)
+
+
+@cache
+def _forest() -> Any:
+    x = _rows((60, 4), 3, float)
+    return RandomForestClassifier(5, max_depth=4, random_state=0).fit(x, (x[:, 0] * x[:, 1] + x[:, 2] > 0).astype(int))
+
+
 def smooth(x: np.ndarray) -> np.ndarray:
     """A black box with two outputs that is no linear function, (b, p) -> (b, 2)."""
     flat = np.asarray(x, dtype=float).reshape(len(x), -1)
@@ -92,6 +110,8 @@ WORLDS = {
             np.array([0, 1, 1, 0]),
         ),
         World("function of pictures", lambda: smooth, _rows((3, 6, 6, 3), dtype=float), _rows((2, 6, 6, 3), 1, float)),
+        World("network with an odd function", Odd, _rows((3, 4)), _rows((2, 4), 1)),
+        World("forest on a table", _forest, _rows((4, 4), dtype=float), _rows((5, 4), 1, float)),
         World("pipeline on a frame", _pipeline, frame(4), frame(9, seed=2), np.array([0, 1, 1, 0])),
     )
 }
@@ -129,9 +149,41 @@ ENTRIES: dict[str, Entry] = {
         {"layer": "0", "grid": (1, 4), "relu": False},
         base={"relu": pc.GradCAMPlusPlus(layer="0"), "layer": pc.GradCAMPlusPlus(relu=False)},
     ),
+    "GuidedGradCAM": Entry(pc.GuidedGradCAM(), NETWORKS[1:], {"layer": "0", "grid": (1, 4)}),
     "HiResCAM": Entry(pc.HiResCAM(), NETWORKS[1:], {"layer": "0", "grid": (1, 4), "relu": True}),
     "LayerCAM": Entry(pc.LayerCAM(), NETWORKS[1:], {"layer": "0", "grid": (1, 4)}),
     "ScoreCAM": Entry(pc.ScoreCAM(), NETWORKS[1:], {"layer": "0", "grid": (1, 4)}),
+    "GuidedBackprop": Entry(pc.GuidedBackprop(), NETWORKS),
+    "Deconvnet": Entry(pc.Deconvnet(), NETWORKS),
+    "DeepLift": Entry(
+        pc.DeepLift(),
+        NETWORKS,
+        {"baseline": 0.5, "rule": "reveal-cancel", "unruled": "gradient"},
+        shown_on={"unruled": ("network with an odd function",)},
+    ),
+    "DeepShap": Entry(
+        pc.DeepShap(),
+        NETWORKS,
+        {"rule": "reveal-cancel", "unruled": "gradient"},
+        shown_on={"unruled": ("network with an odd function",)},
+    ),
+    "LRP": Entry(
+        pc.LRP(),
+        NETWORKS,
+        {"rule": "gamma", "conv": "z-plus", "first": "flat", "attention": "AttnLRP", "unruled": "gradient"},
+        shown_on={"unruled": ("network with an odd function",)},
+    ),
+    "LIME": Entry(pc.LIME(samples=300), TABLES, {"samples": 200, "kernel_width": 0.5, "penalty": 50.0, "seed": 1}),
+    "ExactShapley": Entry(pc.ExactShapley(), TABLES),
+    "KernelShap": Entry(
+        pc.KernelShap(samples=40),
+        (*TABLES, "function of pictures"),
+        {"samples": 30, "seed": 1, "tolerance": 1e3},
+        base={"tolerance": pc.KernelShap(samples=1000)},
+        shown_on={"tolerance": ("function of pictures",)},
+    ),
+    "TreeShap": Entry(pc.TreeShap(), ("forest on a table",)),
+    "PermutationImportance": Entry(pc.PermutationImportance(), ("pipeline on a frame",), {"repeats": 3, "seed": 1}),
     "Occlusion": Entry(
         pc.Occlusion(),
         EVERYTHING,

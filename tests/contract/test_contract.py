@@ -100,7 +100,8 @@ def test_the_same_result_twice_and_random_states_untouched(entry: Entry, world: 
 
 @local_only
 def test_independent_of_the_batch_size(entry: Entry, world: World):
-    whole, single = ask(entry.method, world), ask(entry.method, world, batch_size=1)
+    size = 37 if "pipeline" in world.name else 1  # a pipeline's call is slow, however few rows it gets
+    whole, single = ask(entry.method, world), ask(entry.method, world, batch_size=size)
     np.testing.assert_allclose(single.values, whole.values, rtol=1e-4, atol=2e-6)
 
 
@@ -145,7 +146,7 @@ def test_every_field_matters(entry: Entry):
         base = entry.base.get(name, entry.method)
         results = []
         for method in (base, dataclasses.replace(base, **{name: value})):
-            for world in map(WORLDS.get, entry.worlds):
+            for world in map(WORLDS.get, entry.shown_on.get(name, entry.worlds)):
                 try:
                     results.append(_fingerprint(ask(method, world)))
                 except pc.PellucidError:
@@ -369,6 +370,8 @@ def test_a_missing_column(entry: Entry, world: World):
 
 @local_only
 def test_nan_that_the_model_refuses(entry: Entry, world: World):
+    if "forest" in world.name:
+        pytest.skip("a forest takes missing values")
     x = world.x.copy()
     if hasattr(x, "iloc"):
         x.loc[0, "pay"] = np.nan
