@@ -1,0 +1,200 @@
+"""What a metric is: one question about an explanation, asked of the record, its data and the model behind it.
+
+A metric is a frozen dataclass of hyper-parameters with a card and one hole, `measure(case) -> Reading`. The `Case`
+holds what may be asked: the record, the scalar function that it explains (the record's own resolved target and scale, on
+the record's own data, whoever computed the values), and the ways to explain anew. What a metric needs beyond values, data
+and target stands on its card and is checked before it runs, so that every refusal names the need and its remedy.
+"""
+
+from __future__ import annotations
+
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from pellucid.core.errors import InputError, MethodError
+from pellucid.core.maskers import space_of
+from pellucid.core.method import Method
+from pellucid.core.records import Attribution
+from pellucid.models.adapter import BlackBox
+
+Need = Literal["again", "base values", "network"]
+Explain = Callable[[Any, Any, Method], Attribution]  # (model, x, method)
+Again = Callable[[Any, Any], Attribution]  # (model, x)
+
+FLAT = 1e-6  # a map whose values differ by less than this share of the largest is constant: single precision
+
+
+@dataclass(frozen=True)
+class MetricCard:
+    """What a reader must know of a metric before believing it; the documentation's tables come from here."""
+
+    question: str
+    direction: Literal["higher", "lower", "closer to 0"]  # which values are good
+    range: tuple[float, float]
+    chance: str  # what an explanation gets that knows nothing
+    cost: str
+    weaknesses: str
+    paper: str
+    needs: tuple[Need, ...] = ()
+    takes: tuple[str, ...] = ()  # arguments of `evaluate` that this metric reads if given
+    bar: float | None = None  # the mean passes beyond it; a convention, said to be one
+    ranks: bool = True  # judges an order or pattern, so a constant map says nothing and is left out of the mean
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What `measure` returns, row by row; the words and shapes are those of the record `Curve`."""
+
+    value: np.ndarray  # (n,)
+    chance: np.ndarray | None = None  # (n,)
+    x: np.ndarray | None = None  # (s,)
+    curves: np.ndarray | None = None  # (n, s)
+    chance_curves: np.ndarray | None = None  # (n, s)
+    detail: dict[str, np.ndarray] = field(default_factory=dict)  # (n, ...)
+    labels: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class Metric(ABC):
+    """The root: a card and one hole."""
+
+    card: ClassVar[MetricCard]
+
+    @abstractmethod
+    def measure(self, case: Case) -> Reading:
+        """One number per row, whatever the other rows are."""
+
+    def streams(self, case: Case) -> list[np.random.Generator]:
+        """One stream of randomness per row, made of (seed, metric, the row's own data).
+
+        A row's draws then depend on nothing but the row, and differ between rows: the intervals over rows need that, because
+        an unlucky draw that all rows share would move them together and leave no trace in their spread.
+        """
+        own = (getattr(self, "seed", 0), zlib.crc32(type(self).__name__.encode()))
+        return [np.random.default_rng((*own, _fingerprint(row))) for row in case.record.data]
+
+
+def _fingerprint(row: np.ndarray) -> int:
+    """A number that the values of a row make, whatever their dtype."""
+    text = repr(row.tolist()).encode() if row.dtype == object else np.ascontiguousarray(row, dtype=float).tobytes()
+    return zlib.crc32(text)
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """An explanation before the judge: n rows, all of them done and finite."""
+
+    record: Attribution
+    f: BlackBox  # counts on this metric's own meter
+    scores: np.ndarray  # (n,) the model's numbers on the data
+    model: Any
+    explain: Explain
+    again: Again | None = None
+    truth: Any = None
+
+    @property
+    def x(self) -> np.ndarray:
+        """(n, *features) the data, encoded."""
+        return self.f.inputs.x
+
+    @property
+    def background(self) -> np.ndarray | None:
+        """(b, *features)"""
+        return self.f.inputs.background
+
+    @property
+    def channels(self) -> int | None:
+        """The axis of x that holds channels: the model's word, else the record's."""
+        if self.f.channels is not None:
+            return self.f.channels
+        return {"channels-first": 1, "channels-last": self.x.ndim - 1}.get(self.record.layout)
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """(n, *space) one signed value per place, channels summed."""
+        return places(self.record.values, self.x, self.channels)
+
+    @cached_property
+    def degenerate(self) -> np.ndarray:
+        """(n,) True where all places have the same value, so that their ranking says nothing."""
+        flat, cells = (a.reshape(len(a), -1) for a in (self.places, self.record.values))
+        return np.asarray(np.ptp(flat, axis=1) <= FLAT * np.abs(cells).max(axis=1))
+
+    def given(self, x: np.ndarray) -> Any:
+        """Encoded rows as the user's own kind of data."""
+        codec = self.f.inputs.codec
+        return x if codec is None else codec.decode(x)
+
+    def explained(self, x: np.ndarray, model: Any = None) -> np.ndarray:
+        """The same explanation of other inputs (n, *features), or of another model: values as the record's, counted."""
+        assert self.again is not None
+        return self._counted(self.again(self.model if model is None else model, self.given(x)), "again")
+
+    def by(self, method: Method) -> Attribution:
+        """Another method's explanation of the same rows and target, counted."""
+        made = self.explain(self.model, self.given(self.x), method)
+        self._counted(made, repr(method))
+        return made
+
+    def _counted(self, made: Any, who: str) -> np.ndarray:
+        if not isinstance(made, Attribution):
+            raise InputError(
+                f"{who} returned a {type(made).__name__}: expected an Attribution (Attribution.from_arrays makes one of arrays)."
+            )
+        if who == "again" and made.values.shape != self.record.values.shape:
+            raise InputError(
+                f"again returned values of shape {made.values.shape} where the record's are {self.record.values.shape}: "
+                "it has to repeat the explanation that is evaluated."
+            )
+        if not np.isfinite(made.values).all():
+            raise InputError(f"{who} returned values that are NaN or infinite: a metric needs finite maps.")
+        self.f.meter.add(made.receipt.rows_forward, made.receipt.rows_backward)
+        return made.values
+
+
+def places(values: np.ndarray, x: np.ndarray, channels: int | None) -> np.ndarray:
+    """values (n, *features) or (n, *space) -> (n, *space): channels summed, because a place is hidden with all of them."""
+    if values.shape == x.shape:
+        return values if channels is None else values.sum(axis=channels)
+    space = space_of(x, channels)
+    if values.shape != (len(x), *space):
+        raise InputError(
+            f"values of shape {values.shape} fit neither data of shape {x.shape} nor its places {(len(x), *space)}."
+        )
+    return values
+
+
+def refusal(metric: Metric, case: Case) -> str | None:
+    """Why a metric says nothing of a case, with the remedy; None where it applies."""
+    name = type(metric).__name__
+    for need in metric.card.needs:
+        if need == "again" and case.again is None:
+            return (
+                f"{name} explains anew, and this record does not know by which method: pass again=, a function "
+                "(model, x) -> Attribution, or method=."
+            )
+        if need == "base values" and not np.isfinite(case.record.base_values).all():
+            return (
+                f"{name} needs base_values, and this record ({case.record.receipt.method}) has none: it applies to methods "
+                "that add up, such as IntegratedGradients() or KernelShap(), and to from_arrays(..., base_values=)."
+            )
+        if need == "network" and case.f.adapter.kind != "torch":
+            return (
+                f"{name} draws the weights of a network anew, and this model (kind: {case.f.adapter.kind}) has none that can "
+                "be drawn: it applies to torch modules."
+            )
+    return None
+
+
+def check_counts(value: Any, *names: str) -> None:
+    """Refuse hyper-parameters that are no positive whole numbers, when the metric is made."""
+    for name in names:
+        given = getattr(value, name)
+        if isinstance(given, bool) or not isinstance(given, int) or given < 1:
+            raise MethodError(f"{type(value).__name__}({name}={given!r}): expected a whole number of at least 1.")

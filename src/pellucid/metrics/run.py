@@ -1,0 +1,319 @@
+"""The engine of every evaluation: a record and a model become a case, metrics read it, readings become a scorecard.
+
+The scalar function is rebuilt from what the record holds (its data, schema, resolved target and scale), so records of other
+libraries are judged by the same code as our own. What is given to `evaluate` beyond that only matters to metrics that need it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from pellucid.core import frames, spelling
+from pellucid.core.budget import Meter, Receipt, receipt
+from pellucid.core.errors import InputError, MethodError, SpellingError
+from pellucid.core.inputs import plain_array
+from pellucid.core.masking import Masker
+from pellucid.core.method import GameMethod, Method
+from pellucid.core.records import Attribution, Comparison, Curve, Scorecard
+from pellucid.methods.run import as_masker, as_method, explain
+from pellucid.metrics import agreement
+from pellucid.metrics.base import Again, Case, Metric, refusal
+from pellucid.metrics.completeness import Completeness
+from pellucid.metrics.deletion import Deletion
+from pellucid.metrics.insertion import Insertion
+from pellucid.metrics.similarity import mean_known
+from pellucid.metrics.stability import Stability
+from pellucid.metrics.verdict import line
+from pellucid.models.prepare import Prepared, prepare
+
+_REPEAT = 0.01  # an explanation that differs by more than this share of its largest value is another explanation
+DEFAULTS = (Deletion(), Insertion(), Stability(), Completeness())
+
+
+def evaluate(
+    model: Any,
+    record: Attribution,
+    metrics: Sequence[Metric | str] | Metric | str,
+    *,
+    method: Method | str | None = None,
+    again: Again | None = None,
+    truth: Any = None,
+    train: tuple[Any, Any] | None = None,
+    retrain: Callable[[Any, Any], Any] | None = None,
+    background: Any = None,
+    masker: Masker | str | None = None,
+    extra: dict[str, Any] | None = None,
+) -> Scorecard:
+    """See `pellucid.api.evaluate`."""
+    chosen = as_metrics(metrics)
+    _check_used(chosen, {"truth": truth, "train": train, "retrain": retrain})
+    return _evaluate(
+        model, record, chosen, _Ways(method, again, truth, background, as_masker(masker), extra), fresh=False
+    )
+
+
+def compare(
+    model: Any,
+    x: Any,
+    methods: Sequence[Method | str],
+    *,
+    metrics: Sequence[Metric | str] | None = None,
+    target: Any = None,
+    background: Any = None,
+    masker: Masker | str | None = None,
+    extra: dict[str, Any] | None = None,
+) -> Comparison:
+    """See `pellucid.api.compare`. A metric that does not apply to a method's record is left out, which its receipt says."""
+    chosen, meter = [as_method(method) for method in methods], Meter()
+    if not chosen:
+        raise InputError("compare needs at least one method, and got none.")
+    judges = as_metrics(DEFAULTS if metrics is None else metrics)
+    ways = _Ways(None, None, None, background, as_masker(masker), extra)
+    records: list[Attribution] = []
+    for method in chosen:
+        records.append(_Anew(ways, target)(model, x, method))
+        target = target if records[0].target is None else records[0].target
+    cards = [_evaluate(model, record, judges, ways, fresh=True) for record in records]
+    alike = agreement.matrix(records)
+    for made in (*records, *cards):
+        _count(meter, made.receipt)
+    return Comparison(
+        attributions=tuple(records),
+        scorecards=tuple(cards),
+        names=_labels(chosen),
+        agreement=mean_known(alike["rank_correlation"], axis=0),
+        overlap=mean_known(alike["top_overlap"], axis=0),
+        by_row=alike["rank_correlation"],
+        k=alike["k"],
+        receipt=receipt(tuple(chosen), meter, target=records[0].receipt.target, scale=records[0].receipt.scale),
+    )
+
+
+def as_metrics(metrics: Any) -> tuple[Metric, ...]:
+    """Metric values of what a user may give: values, spellings or classes, several or one."""
+    given = metrics if isinstance(metrics, Sequence) and not isinstance(metrics, str) else [metrics]
+    made = [spelling.parse(metric) if isinstance(metric, str) else metric for metric in given]
+    made = [metric() if isinstance(metric, type) and issubclass(metric, Metric) else metric for metric in made]
+    for metric in made:
+        if not isinstance(metric, Metric):
+            raise MethodError(f"{metric!r} is no metric: give values such as Deletion() or Stability(trials=10).")
+    if not made:
+        raise InputError("evaluate needs at least one metric, and got none.")
+    return tuple(made)
+
+
+@dataclass(frozen=True, eq=False)
+class _Ways:
+    """What a caller gives beyond model, record and metrics: ways to explain anew, and what is known."""
+
+    method: Method | str | None
+    again: Again | None
+    truth: Any
+    background: Any
+    masker: Masker | None
+    extra: dict[str, Any] | None
+
+    def take(self, done: np.ndarray) -> _Ways:
+        """For the rows that are done."""
+        if done.all():
+            return self
+        extra = {name: _some(value, done, f"extra input {name!r}") for name, value in (self.extra or {}).items()}
+        return replace(self, truth=_some(self.truth, done, "truth"), extra=extra or None)
+
+
+def _some(value: Any, done: np.ndarray, what: str) -> Any:
+    """(n, ...) -> (done rows, ...)"""
+    if value is None:
+        return None
+    rows = value if isinstance(value, Attribution) else plain_array(value)
+    if len(rows) != len(done):
+        raise InputError(f"{what} has {len(rows)} rows, the record has {len(done)}.")
+    return rows[done]
+
+
+@dataclass(frozen=True, eq=False)
+class _Anew:
+    """`explain` with everything fixed but model, rows and method."""
+
+    ways: _Ways
+    target: Any
+    names: tuple[str, ...] | None = None
+
+    def __call__(self, model: Any, x: Any, method: Method) -> Attribution:
+        return explain(
+            model,
+            x,
+            method,
+            target=self.target,
+            background=self.ways.background,
+            masker=self.ways.masker if isinstance(method, GameMethod) else None,
+            names=self.names,
+            extra=self.ways.extra,
+        )
+
+
+def _evaluate(model: Any, record: Attribution, metrics: tuple[Metric, ...], ways: _Ways, *, fresh: bool) -> Scorecard:
+    """A scorecard. Of a record that is fresh from the same ways, metrics that do not apply are left out and named."""
+    done = _checked(record)
+    record, ways = record[done], ways.take(done)
+    ready = prepare(model, given(record), background=ways.background, names=_names(record), extra=ways.extra)
+    with ready.adapter.session():
+        meter = Meter()
+        case = _case(model, record, ready, ways, meter)
+        refused = {metric: why for metric in metrics if (why := refusal(metric, case)) is not None}
+        if refused and not fresh:
+            raise MethodError(next(iter(refused.values())))
+        judges = tuple(metric for metric in metrics if metric not in refused)
+        warnings = list(refused.values()) if fresh else _doubts(case, judges)
+        curves = [_curve(metric, case, name, done) for metric, name in zip(judges, _labels(judges), strict=True)]
+    for curve in curves:
+        _count(meter, curve.receipt)
+    if not done.all():
+        warnings.append(f"{int((~done).sum())} of {len(done)} rows are not done and were not judged")
+    return Scorecard(
+        lines=tuple(line(curve, metric.card) for curve, metric in zip(curves, judges, strict=True)),
+        curves=tuple(curves),
+        method=record.receipt.method,
+        receipt=_receipt(judges, case, meter, warnings),
+    )
+
+
+def _checked(record: Any) -> np.ndarray:
+    """(n,) which rows can be judged; refuses what is no finite explanation."""
+    if not isinstance(record, Attribution):
+        raise InputError(
+            f"evaluate judges an Attribution, and got a {type(record).__name__}: "
+            "Attribution.from_arrays(values, data=, target=) makes one of arrays."
+        )
+    if not record.done.any():
+        raise InputError("no row of this record is done, so there is nothing to judge: explain with a larger budget.")
+    bad = ~np.isfinite(record.values[record.done])
+    if bad.any():
+        raise InputError(
+            f"the record's values are NaN or infinite in {int(bad.sum())} places: there is no map to judge."
+        )
+    if record.target is None and (record.receipt.target or "").startswith("Custom("):
+        raise InputError(
+            f"this record's target was a function, {record.receipt.target}, which no file keeps: "
+            "put it back with dataclasses.replace(record, target=Custom(function))."
+        )
+    return record.done
+
+
+def given(record: Attribution) -> Any:
+    """The record's data as the user's own kind: a frame where it came as one."""
+    return record.data if record.schema is None else frames.build(record.schema, record.data)
+
+
+def _names(record: Attribution) -> tuple[str, ...] | None:
+    return record.feature_names if record.data.ndim == 2 and record.schema is None else None
+
+
+def _case(model: Any, record: Attribution, ready: Prepared, ways: _Ways, meter: Meter) -> Case:
+    f, scores = ready.bind(record.target, meter)
+    anew = _Anew(ways, f.pick.target, _names(record))
+    case = Case(record, f, scores, model, anew, _again(record, ways, anew), ways.truth)
+    _ = case.places  # refuses values that do not fit the data, whatever the metric
+    return case
+
+
+def _again(record: Attribution, ways: _Ways, anew: _Anew) -> Again | None:
+    """How the record's own explanation is repeated: the user's function, else by method and masker as the receipt says."""
+    if ways.again is not None:
+        return ways.again
+    method = ways.method if ways.method is not None else record.method
+    if method is None:
+        return None
+    value = as_method(method)
+    repeat = anew if ways.masker is not None else replace(anew, ways=replace(ways, masker=_own_masker(record)))
+    return lambda model, x: repeat(model, x, value)
+
+
+def _own_masker(record: Attribution) -> Masker | None:
+    try:
+        return as_masker(record.receipt.masker)
+    except SpellingError:  # a masker of the user's own
+        return None
+
+
+def _doubts(case: Case, metrics: tuple[Metric, ...]) -> list[str]:
+    """Whether model, record and the way to explain anew belong together."""
+    record, found = case.record, []
+    known = np.isfinite(record.scores)
+    off = np.abs(record.scores[known] - case.scores[known])
+    if (off > 1e-3 * np.maximum(np.abs(case.scores[known]), 1)).any():
+        found.append(
+            f"the record's scores differ from this model's by up to {off.max():.3g}: another model, target, scale or data?"
+        )
+    if any("again" in metric.card.needs for metric in metrics):
+        size = np.abs(record.values).max()
+        apart = np.abs(case.explained(case.x) - record.values).max()
+        if apart > _REPEAT * size:
+            found.append(
+                f"explaining the same rows again gives other values (by up to {apart:.3g}, the largest value being "
+                f"{size:.3g}): give evaluate the background=, masker= and extra= that the record was made with."
+            )
+    return found
+
+
+def _curve(metric: Metric, case: Case, name: str, done: np.ndarray) -> Curve:
+    """One metric on its own meter, back on all rows of the record."""
+    meter = Meter()
+    own = replace(case, f=replace(case.f, meter=meter))
+    reading = metric.measure(own)
+    return Curve(
+        metric=name,
+        higher_is_better=metric.card.direction == "higher",
+        value=_spread(reading.value, done),
+        chance=_spread(reading.chance, done),
+        x=reading.x,
+        curves=_spread(reading.curves, done),
+        chance_curves=_spread(reading.chance_curves, done),
+        detail={key: _spread(value, done) for key, value in reading.detail.items()},
+        labels=reading.labels,
+        degenerate=_spread(case.degenerate, done),
+        receipt=_receipt(metric, own, meter, reading.warnings),
+    )
+
+
+def _spread(values: Any, done: np.ndarray) -> Any:
+    """(done rows, ...) -> (n, ...), NaN (False) elsewhere."""
+    if values is None or done.all():
+        return values
+    whole = np.full((len(done), *values.shape[1:]), False if values.dtype == bool else np.nan)
+    whole[done] = values
+    return whole
+
+
+def _receipt(what: Any, case: Case, meter: Meter, warnings: Sequence[str]) -> Receipt:
+    return receipt(
+        what,
+        meter,
+        packages=case.f.adapter.packages,
+        target=repr(case.f.pick.target),
+        scale=case.f.scale,
+        warnings=tuple(warnings),
+    )
+
+
+def _count(meter: Meter, part: Receipt) -> None:
+    meter.rows_forward += part.rows_forward
+    meter.rows_backward += part.rows_backward
+    meter.peak_bytes = max(meter.peak_bytes, part.peak_bytes)
+
+
+def _labels(values: Sequence[Any]) -> tuple[str, ...]:
+    """Class names, spelled out where one stands twice."""
+    names = [type(value).__name__ for value in values]
+    return tuple(name if names.count(name) == 1 else repr(value) for name, value in zip(names, values, strict=True))
+
+
+def _check_used(metrics: tuple[Metric, ...], arguments: Mapping[str, Any]) -> None:
+    """Refuse an argument that no metric of the list reads."""
+    for name, value in arguments.items():
+        if value is not None and not any(name in metric.card.takes for metric in metrics):
+            raise MethodError(f"{name}= was given, and none of {', '.join(_labels(metrics))} reads it: leave it out.")

@@ -1,0 +1,107 @@
+"""From rows to a sentence: the mean over rows, its 95 % interval, and what may be said.
+
+Intervals are Student's t over rows; against chance they are *paired*, on each row's own difference, because rows differ far
+more among themselves than explanations do. A verdict is only as strong as its interval: with one row there is none. Rows
+whose map is constant are left out of metrics that judge an order, and the verdict says how many.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import stdtrit
+
+from pellucid.core.records import Curve, Line
+from pellucid.metrics.base import MetricCard
+
+_ROUNDING = 1e-6  # differences below this share of the numbers compared are the model's rounding
+
+
+def interval(values: np.ndarray) -> tuple[float, float, float]:
+    """values (n,) -> mean and the ends of its 95 % t interval; NaN ends below two values."""
+    n = len(values)
+    mean = float(values.mean()) if n else np.nan
+    if n < 2:
+        return mean, np.nan, np.nan
+    half = float(stdtrit(n - 1, 0.975) * values.std(ddof=1) / np.sqrt(n))
+    return mean, mean - half, mean + half
+
+
+def line(curve: Curve, card: MetricCard) -> Line:
+    """The line of a scorecard that a curve becomes."""
+    known = np.isfinite(curve.value)
+    blank = np.zeros(len(curve), bool) if curve.degenerate is None else curve.degenerate
+    judged = known & ~blank if card.ranks else known
+    used = judged if judged.any() else known
+    mean, low, high = interval(curve.value[used])
+    paired = (None, None, None) if curve.chance is None else interval(curve.advantage[used])
+    return Line(
+        metric=curve.metric,
+        mean=mean,
+        low=low,
+        high=high,
+        chance=None if curve.chance is None else _mean(curve.chance[used]),
+        advantage=paired[0],
+        advantage_low=paired[1],
+        advantage_high=paired[2],
+        higher_is_better=curve.higher_is_better,
+        verdict=_verdict(curve, card, judged, blank),
+        rows=int(judged.sum()),
+        degenerate=int(blank.sum()),
+    )
+
+
+def _verdict(curve: Curve, card: MetricCard, judged: np.ndarray, blank: np.ndarray) -> str:
+    if card.ranks and blank.any() and not judged.any():
+        return "degenerate: all values of a map are equal in every row, so their order says nothing"
+    if not judged.any():
+        return "no row could be judged"
+    if curve.chance is not None:
+        said = _against_chance(curve.advantage[judged], np.abs([curve.value[judged], curve.chance[judged]]).max())
+    elif card.bar is not None:
+        said = _against_bar(curve.value[judged], card)
+    else:
+        said = f"no verdict: {card.chance}"
+    left = ", left out" if card.ranks else ""
+    return said + (
+        f"; degenerate (all values equal) in {int(blank.sum())} of {len(blank)} rows{left}" * bool(blank.any())
+    )
+
+
+def _against_chance(advantage: np.ndarray, scale: float) -> str:
+    """advantage (n,) on each row, positive = better"""
+    mean, low, high = interval(advantage)
+    tiny = _ROUNDING * scale
+    if len(advantage) < 2:
+        side = "equal to" if abs(mean) <= tiny else "better than" if mean > 0 else "worse than"
+        return f"one row gives no interval; it is {side} random"
+    return "better than random" if low > tiny else "worse than random" if high < -tiny else "no better than random"
+
+
+def _against_bar(values: np.ndarray, card: MetricCard) -> str:
+    """values (n,); which side of the card's bar the mean is on"""
+    mean, low, high = interval(values)
+    if len(values) < 2:
+        return f"one row gives no interval; it {'passes' if _within(mean, mean, card) else 'fails'}"
+    if _within(low, high, card):
+        return "passes"
+    return "fails" if _beyond(low, high, card) else f"undecided: the interval holds the bar of {card.bar:g}"
+
+
+def _within(low: float, high: float, card: MetricCard) -> bool:
+    """Whether a whole interval is on the good side."""
+    assert card.bar is not None
+    return {"higher": low >= card.bar, "lower": high <= card.bar, "closer to 0": max(-low, high) <= card.bar}[
+        card.direction
+    ]
+
+
+def _beyond(low: float, high: float, card: MetricCard) -> bool:
+    """Whether a whole interval is on the bad side."""
+    assert card.bar is not None
+    return {"higher": high < card.bar, "lower": low > card.bar, "closer to 0": max(low, -high) > card.bar}[
+        card.direction
+    ]
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else np.nan
