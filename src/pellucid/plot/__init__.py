@@ -1,0 +1,44 @@
+"""Plots of records: plain functions, the record first, `ax=None`, the axes back.
+
+    ax = pc.plot.show(a)                        # the usual picture of this record
+    pc.plot.bar(a, row=3, ax=axes[0, 1])        # into a figure of your own
+    ax.figure.savefig("why.svg", dpi=200)       # dots an inch of the pictures inside
+
+Without `ax` a new figure is made that `pyplot` knows nothing of: nothing to close, no global setting touched, and a
+notebook shows it when the call is the last line of a cell. Inside a script's window, give axes of `plt.subplots()`.
+"""
+
+from pellucid.plot._agreement import agreement
+from pellucid.plot._bar import bar
+from pellucid.plot._beeswarm import beeswarm
+from pellucid.plot._curve import curve, curves
+from pellucid.plot._decision import decision
+from pellucid.plot._force import force
+from pellucid.plot._heatmap import heatmap
+from pellucid.plot._image import gallery, image, picture
+from pellucid.plot._importance import importance
+from pellucid.plot._scatter import scatter
+from pellucid.plot._scorecard import scorecard
+from pellucid.plot._show import show
+from pellucid.plot._text import text
+from pellucid.plot._waterfall import waterfall
+
+__all__ = [
+    "agreement",
+    "bar",
+    "beeswarm",
+    "curve",
+    "curves",
+    "decision",
+    "force",
+    "gallery",
+    "heatmap",
+    "image",
+    "importance",
+    "picture",
+    "scatter",
+    "scorecard",
+    "show",
+    "text",
+    "waterfall",
+]

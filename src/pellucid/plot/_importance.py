@@ -1,0 +1,50 @@
+"""What matters overall: a bar per feature with its 95 % interval; larger is more important for scores and losses."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from scipy.special import stdtrit
+
+from pellucid.core.errors import InputError
+from pellucid.core.records import Importance
+from pellucid.plot._bar import draw_whiskers, height_of, label_end
+from pellucid.plot._labels import number, shorten
+from pellucid.plot._style import GREY, PLAIN, Z95, dress, leave_room, name_rows, paper
+
+
+def importance(record: Importance, k: int = 12, ax: Axes | None = None) -> Axes:
+    """The k most important features from the top down; whiskers are 95 % t intervals over the repeats."""
+    if k < 1:
+        raise InputError(f"k={k}: show at least one feature.")
+    order = np.argsort(-record.mean, kind="stable")[:k]
+    mean, stderr = record.mean[order], record.stderr[order]
+    ax = paper(ax, height_of(len(order)))
+    ax.barh(np.arange(len(order)), mean, height=0.68, color=PLAIN, linewidth=0)
+    draw_whiskers(ax, mean, stderr, _quantile(record))
+    ax.axvline(0, color=GREY, linewidth=0.8)
+    name_rows(ax, [shorten(record.names[i]) for i in order])
+    _numbers(ax, mean, _quantile(record) * np.nan_to_num(stderr))
+    return dress(ax, f"{record.receipt.method.partition('(')[0]} · {record.metric}", _footer(record, len(order)))
+
+
+def _quantile(record: Importance) -> float:
+    """Student's, since repeats are few."""
+    repeats = record.samples.shape[-1]
+    return float(stdtrit(repeats - 1, 0.975)) if repeats > 1 else Z95
+
+
+def _numbers(ax: Axes, mean: np.ndarray, reach: np.ndarray) -> None:
+    low, high = float(np.minimum(0, mean - reach).min()), float(np.maximum(0, mean + reach).max())
+    leave_room(ax, low, high, (bool((mean < 0).any()), True))
+    for place, value in enumerate(mean):
+        label_end(ax, number(value), place, value + np.copysign(reach[place], value), left=value < 0)
+
+
+def _footer(record: Importance, shown: int) -> str:
+    left = len(record.names) - shown
+    more = f"; {left} more not shown" if left else ""
+    return (
+        f"how much worse without it; untouched data: {number(record.baseline)}"
+        f"\nwhiskers: 95 % interval over {record.samples.shape[-1]} repeats{more}"
+    )

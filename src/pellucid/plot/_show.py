@@ -1,0 +1,60 @@
+"""`show(record)`: the usual plot of a record, by its type and layout.
+
+A new record joins with `show.register`.
+"""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from pellucid.core.errors import InputError
+from pellucid.core.records import Attribution, Comparison, Curve, Importance, Scorecard
+from pellucid.plot._agreement import agreement
+from pellucid.plot._bar import bar
+from pellucid.plot._beeswarm import beeswarm
+from pellucid.plot._curve import curve
+from pellucid.plot._image import image
+from pellucid.plot._importance import importance
+from pellucid.plot._scorecard import scorecard
+from pellucid.plot._text import text
+
+
+@singledispatch
+def show(record: Any, row: int | None = None, ax: Axes | None = None) -> Axes:
+    """Draw the usual plot of a record; `row` chooses one row of an attribution (None: all of a table, else the first)."""
+    known = ", ".join(sorted(kind.__name__ for kind in show.registry if kind is not object))
+    raise InputError(f"there is no usual plot of a {type(record).__name__}: give one of {known}.")
+
+
+@show.register
+def _(record: Attribution, row: int | None = None, ax: Axes | None = None) -> Axes:
+    if record.layout == "tokens":
+        return text(record, row or 0, ax)
+    if record.layout != "table":
+        return image(record, row or 0, ax)
+    if row is None and len(record) > 1:
+        return beeswarm(record, ax=ax)
+    return bar(record, row or 0, ax=ax)
+
+
+@show.register
+def _(record: Importance, row: int | None = None, ax: Axes | None = None) -> Axes:
+    return importance(record, ax=ax)
+
+
+@show.register
+def _(record: Curve, row: int | None = None, ax: Axes | None = None) -> Axes:
+    return curve(record if row is None else record[row], ax)
+
+
+@show.register
+def _(record: Scorecard, row: int | None = None, ax: Axes | None = None) -> Axes:
+    return scorecard(record, ax)
+
+
+@show.register
+def _(record: Comparison, row: int | None = None, ax: Axes | None = None) -> Axes:
+    return agreement(record, row, ax)
