@@ -1,0 +1,94 @@
+"""What several commands take: a model, files to write, and a look at what went wrong with doubtful rows."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pellucid.core.errors import InputError, ModelError
+
+if TYPE_CHECKING:
+    from pellucid.cli.data import Rows
+
+SIZE_HELP = "How many reference rows are drawn at most."
+PICTURES = (".png", ".svg", ".pdf")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a model is and what is trusted of it."""
+
+    given: str
+    trusted: tuple[str, ...] = ()
+    trust_pickle: bool = False
+
+    def load(self) -> Any:
+        from pellucid.cli.models import load_model
+
+        return load_model(self.given, trusted=self.trusted, trust_pickle=self.trust_pickle)
+
+
+def takes_model(required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add `--model`, `--trust` and `--trust-pickle`, handed on as one `Source` (None if no model is given)."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @click.option("--model", "given", required=required, metavar="MODEL", help=MODEL_HELP)
+        @click.option(
+            "--trust",
+            "trusted",
+            multiple=True,
+            metavar="TYPE",
+            help="A type that a .skops file may hold besides the known ones.",
+        )
+        @click.option("--trust-pickle", is_flag=True, help="Open a pickle, which runs whatever code is in it.")
+        @functools.wraps(function)
+        def with_source(given: str | None, trusted: tuple[str, ...], trust_pickle: bool, **rest: Any) -> Any:
+            source = None if given is None else Source(given, trusted, trust_pickle)
+            return function(source=source, **rest)
+
+        return with_source
+
+    return decorate
+
+
+MODEL_HELP = "A .skops file, or package.module:factory; with --trust-pickle also .pkl or .joblib."
+
+
+class NewFile(click.Path):
+    """A file to write, in a folder that exists; looked at before any work is done."""
+
+    def __init__(self, suffixes: tuple[str, ...]) -> None:
+        super().__init__(dir_okay=False, writable=True, path_type=Path)
+        self.suffixes = suffixes
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = Path(str(super().convert(value, param, ctx)))
+        if path.suffix.lower() not in self.suffixes:
+            self.fail(f"{str(value)!r} has to end in {' or '.join(self.suffixes)}.", param, ctx)
+        if not path.parent.is_dir():
+            self.fail(f"there is no folder {str(path.parent)!r} to write {path.name} in.", param, ctx)
+        return path
+
+
+def note(message: str) -> None:
+    """One line on stderr that is no error."""
+    click.echo(f"{click.style('warning:', fg='yellow')} {message}", err=True)
+
+
+@contextlib.contextmanager
+def doubting(rows: Rows) -> Iterator[None]:
+    """Say what is doubtful about the rows, and say it again where the work on them fails."""
+    for doubt in rows.doubts:
+        note(f"{doubt}.")
+    try:
+        yield
+    except (InputError, ModelError) as error:
+        if not rows.doubts:
+            raise
+        raise type(error)(f"{error} Perhaps because of this: {rows.doubts[0]}.") from error

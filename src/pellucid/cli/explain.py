@@ -1,0 +1,225 @@
+"""`pellucid explain`: why this output? One record of some rows of a file."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pellucid.cli.common import PICTURES, SIZE_HELP, NewFile, Source, doubting, takes_model
+from pellucid.cli.options import MASKER, METHOD, Duration, MethodCommand, RowPicks, TargetType
+from pellucid.cli.output import own_stdout, plain, print_json
+from pellucid.core.registry import resolve
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from pellucid.cli.data import Rows
+    from pellucid.core.records import Attribution
+
+_FILE = click.Path(path_type=Path)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of the model: by which method, about which number, hiding what, for how long."""
+
+    method: Any = None
+    target: Any = None
+    masker: Any = None
+    seconds: float | None = None
+
+    def ask(self, model: Any, x: Any, background: Any, names: Any, progress: Any = None) -> Attribution:
+        """One explanation of the rows x."""
+        budget = None if self.seconds is None else resolve("Budget")(seconds=self.seconds)
+        made: Attribution = resolve("explain")(
+            model,
+            x,
+            self.method,
+            target=self.target,
+            background=background,
+            masker=self.masker,
+            names=names,
+            budget=budget,
+            progress=progress,
+        )
+        return made
+
+
+@dataclass(frozen=True)
+class Material:
+    """Which rows of which file are explained, and which stand for what is usual."""
+
+    data: Path
+    label: str | None
+    rows: tuple[int | slice, ...]
+    background: Path | None
+    size: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Where the record goes."""
+
+    out: Path | None
+    plot: Path | None
+    top: int
+    as_json: bool
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the file and the model know of the explained rows, beside the record."""
+
+    rows: list[int]
+    labels: list[Any] | None
+    classes: list[str] | None
+    background: str | None
+
+
+@click.command(cls=MethodCommand, short_help="Why this output? Explain rows of a file.")
+@takes_model()
+@click.option("--data", type=_FILE, required=True, metavar="FILE", help="Rows: .csv, .tsv, .parquet, .npy or .npz.")
+@click.option("--label", metavar="COLUMN", help="The column of true labels: shown beside the row, no feature.")
+@click.option(
+    "--rows", type=RowPicks(), default="0:5", show_default=True, metavar="ROWS", help="Which rows: 3, or 0:5, or 0,2,7."
+)
+@click.option(
+    "--method", type=METHOD, metavar="METHOD", help="As in LIME or 'LIME(samples=500)'; its fields are options."
+)
+@click.option(
+    "--target", type=TargetType(), metavar="TARGET", help="A class name, an output column, or 'Margin(0, 1)'."
+)
+@click.option("--masker", type=MASKER, metavar="MASKER", help="What is hidden and how, as in 'Grid(window=16)'.")
+@click.option(
+    "--background", type=_FILE, metavar="FILE", help="Reference rows; for a table its other rows are the default."
+)
+@click.option(
+    "--background-size",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help=SIZE_HELP,
+)
+@click.option("--budget", type=Duration(), metavar="TIME", help="A hard limit: 60s, 2m, 1h.")
+@click.option("--out", type=NewFile((".npz",)), metavar="FILE.npz", help="Keep the record.")
+@click.option("--plot", type=NewFile(PICTURES), metavar="FILE.png", help="Draw the usual picture of the record.")
+@click.option("--top", type=click.IntRange(min=1), default=8, show_default=True, metavar="N", help="Features shown.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+def explain(
+    source: Source,
+    data: Path,
+    label: str | None,
+    rows: tuple[int | slice, ...],
+    method: Any,
+    target: Any,
+    masker: Any,
+    background: Path | None,
+    background_size: int,
+    budget: float | None,
+    out: Path | None,
+    plot: Path | None,
+    top: int,
+    as_json: bool,
+) -> None:
+    """Explain single outputs of a model.
+
+    \b
+    pellucid explain --model model.skops --data rows.csv --label kind
+    pellucid explain --model app.models:build --data x.npy --method GradCAM --plot map.png
+    pellucid explain --model model.skops --data rows.csv --method LIME --samples 500
+
+    With --method, the fields of that method become options: add --help to see them.
+    """
+    material = Material(data, label, rows, background, background_size)
+    _run(source, material, Question(method, target, masker, budget), Answer(out, plot, top, as_json))
+
+
+def _run(source: Source, material: Material, question: Question, answer: Answer) -> None:
+    from pellucid.cli.data import choose, read_rows
+
+    with own_stdout():
+        table = read_rows(material.data, material.label)
+        index = choose(material.rows, len(table), table.source)
+        model = source.load()
+        with doubting(table):
+            record, usual = _explained(model, table, index, material, question)
+        _keep(record, answer)
+    rows = table.take(index)
+    told = Told(index.tolist(), None if rows.y is None else rows.y.tolist(), explained_classes(model, record), usual)
+    _tell(record, told, answer)
+
+
+def _explained(
+    model: Any, table: Rows, index: np.ndarray, material: Material, question: Question
+) -> tuple[Attribution, str | None]:
+    """The record of the chosen rows, and in words what stood for the usual."""
+    from pellucid.cli.data import count, suited
+
+    x, names = suited(model, table.take(index).x)
+    usual = _usual(model, table, x, material)
+    record = _watched(question, model, x, None if usual is None else usual.x, names)
+    return (
+        record,
+        None if usual is None else f"{count(len(usual), 'row')} of {usual.source}, none of them explained here",
+    )
+
+
+def _usual(model: Any, table: Rows, x: Any, material: Material) -> Rows | None:
+    """Reference rows: of the other file, or of this one if it holds a table; none for pictures unless given."""
+    from pellucid.cli.data import read_features, reference
+
+    if material.background is not None:
+        return reference(model, read_features(material.background, material.label), x, material.size)
+    found = reference(model, table, x, material.size) if table.x.ndim == 2 else None
+    return found if found is not None and len(found) else None
+
+
+def _watched(question: Question, model: Any, x: Any, background: Any, names: Any) -> Attribution:
+    """The explanation under a bar; a first row explained by itself tells how much there is to do."""
+    from pellucid.cli import screen
+
+    total = None
+    if screen.is_terminal() and question.seconds is None and len(x) > 2:
+        with screen.progress("one row first") as advance:
+            one = question.ask(model, x[:1], background, names, advance).receipt
+        total = len(x) * (one.rows_forward + one.rows_backward)
+    with screen.progress("explaining", total) as advance:
+        return question.ask(model, x, background, names, advance)
+
+
+def _keep(record: Attribution, answer: Answer) -> None:
+    if answer.out is not None:
+        record.save(answer.out)
+    if answer.plot is not None:
+        from pellucid import plot
+        from pellucid.core.store import appearing
+
+        figure = plot.show(record).get_figure(root=True)
+        assert figure is not None
+        with appearing(answer.plot) as partial:
+            figure.savefig(partial, dpi=150, format=answer.plot.suffix[1:].lower())
+
+
+def explained_classes(model: Any, record: Attribution) -> list[str] | None:
+    """The name of the class whose score is explained in each row, where the model has names and the target is a class."""
+    names, label = getattr(model, "classes_", None), getattr(record.target, "label", None)
+    if names is None or isinstance(names, list) or label is None:
+        return None
+    labels = label if isinstance(label, tuple) else (label,) * len(record)
+    return [str(names[one]) for one in labels]
+
+
+def _tell(record: Attribution, told: Told, answer: Answer) -> None:
+    if answer.as_json:
+        print_json({**dataclasses.asdict(told), **plain(record)})
+        return
+    from pellucid.cli import screen
+
+    screen.show_attribution(record, screen.Shown(told.rows, told.labels, told.classes, answer.top))
+    written = [str(path) for path in (answer.out, answer.plot) if path is not None]
+    screen.out().print(screen.facts([("background", told.background), *(("written", path) for path in written)]))
