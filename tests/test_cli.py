@@ -445,6 +445,14 @@ def test_a_folder_that_cannot_be_written_to_is_an_error_in_one_line(run, folder:
     assert not (folder / "full.npz").exists() and not list(folder.glob("*.part"))
 
 
+def test_a_message_of_several_lines_is_one_line(run, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*args: Any) -> None:
+        raise pc.InputError("one\n  two")
+
+    monkeypatch.setattr("pellucid.cli.data.choose", refuse)
+    failed(run("explain", *NUMBERS), 1, "one two$")
+
+
 def test_out_of_memory_is_one_line(run, monkeypatch: pytest.MonkeyPatch):
     def grow(*args: Any) -> None:
         raise MemoryError
@@ -468,10 +476,17 @@ def test_warnings_of_other_libraries_name_no_place_on_this_machine(run, folder: 
 # stdout, terminals, interrupts: real processes
 
 
+def test_what_a_model_prints_in_this_process_goes_to_stderr(run):
+    result = run("explain", "--model", "cli_probe_models:build_chatty", *NUMBERS[2:], "--rows", "0", "--json")
+    assert document(result)["rows"] == [0]
+    assert "building" in result.stderr and "python talks" in result.stderr
+
+
 @pytest.mark.slow
 def test_what_a_model_prints_never_reaches_stdout(folder: Path):
     args = command("explain", "--model", "cli_probe_models:build_chatty", *NUMBERS[2:], "--rows", "0", "--json")
-    done = subprocess.run(args, cwd=folder, capture_output=True, text=True)
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}  # C buffers only without it
+    done = subprocess.run(args, cwd=folder, capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["rows"] == [0]
     for said in ("building", "python talks", "a descriptor talks", "C talks"):

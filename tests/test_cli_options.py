@@ -105,6 +105,8 @@ def test_fields_as_options_are_the_spelled_value(probing, args: list[str], spell
         (["--method", "Probe(rate=-1)"], "expected a positive number"),
         (["--method", "Probe", "--method-method", "LIM"], "Did you mean 'LIME'"),
         (["--method", "lime"], "Did you mean 'LIME'?"),
+        (["--method", "Kernelshap"], "Did you mean 'KernelShap'?"),
+        (["--method", "LIMe(samples=3)"], "Did you mean 'LIME'?"),
         (["--method", "Zzz"], "there is no method 'Zzz'. There are Saliency,"),
         (["--method", "Deletion"], "there is no method 'Deletion'"),
         (["--method", "LIME(sample=3)"], "its fields are samples"),
@@ -122,7 +124,7 @@ def test_a_wrong_value_is_a_usage_error(probing, args: list[str], said: str):
 
 
 def test_what_follows_two_dashes_is_no_option(probing):
-    result = probing("--", "--method", "Probe")
+    result = probing("--", "--method", "Nobody")
     assert result.exit_code == 2 and "unexpected extra arguments" in result.stderr
 
 
@@ -145,6 +147,11 @@ def test_every_method_becomes_options_whose_defaults_are_its_own(name: str):
         assert f"[default: {spell(default)}]" in option.help
         typed = default if isinstance(default, str) else spell(default)
         assert option.type.convert(typed, option, None) == default
+
+
+def test_a_whole_number_stays_whole_where_both_kinds_fit():
+    assert isinstance(FieldType(float | int).convert("3", None, None), int)
+    assert isinstance(FieldType(float | int).convert("3.0", None, None), float)
 
 
 @given(st.integers() | st.none())
@@ -172,6 +179,7 @@ def test_a_docstring_says_what_a_field_is():
     assert about(Probe, "size") == "of the thing"
     assert about(Probe, "rate") == "how fast"
     assert about(Probe, "kind") == ""
+    assert about(Occlusion, "window").startswith("window and stride in cells")
     assert about(LIME, "samples")
 
 

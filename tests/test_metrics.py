@@ -534,6 +534,8 @@ def test_pairing_sees_what_unpaired_intervals_miss():
         ([0.8, 0.9, 0.99], "higher", 0.9, "undecided"),
         ([0.001, 0.002, 0.001], "lower", 0.01, "passes"),
         ([0.5, 0.6, 0.55], "lower", 0.01, "fails"),
+        ([0.0, 0.001, 0.02], "lower", 0.01, "undecided"),
+        ([0.0, 0.03, 0.02], "lower", 0.01, "undecided"),
         ([-0.1, 0.1, 0.05], "closer to 0", 0.4, "passes"),
         ([-0.9, -0.8, -0.85], "closer to 0", 0.4, "fails"),
         ([0.9, 0.8, 0.85], "closer to 0", 0.4, "fails"),

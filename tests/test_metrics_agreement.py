@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import nets
 import pellucid as pc
 from pellucid.metrics.agreement import alike, matrix, top_of
 
@@ -45,9 +46,17 @@ def test_other_methods_explain_the_same_target_with_the_same_means():
 
 
 def test_the_value_is_the_mean_over_the_others_that_have_a_pattern():
-    truth, wrong = W * X, np.ones((6, 5))
-    a, b = record(truth), record(wrong)
-    found = matrix([a, b, record(-truth)], k=2)
+    model = nets.linear([1.0] * 5)  # its gradient is constant and ranks nothing
+    others = (pc.InputXGradient(), pc.Saliency(), pc.IntegratedGradients(steps=2, baseline=(3.0, 0.0, -3.0, 1.0, 0.0)))
+    curve = pc.evaluate(model, record(W * X), pc.Agreement(others=others))["Agreement"]
+    each = curve.detail["rank_correlation"]
+    assert np.isnan(each[:, 1]).all() and not np.allclose(each[:, 0], each[:, 2])
+    np.testing.assert_allclose(curve.value, (each[:, 0] + each[:, 2]) / 2)
+
+
+def test_the_matrix_has_every_record_with_every_other():
+    truth = W * X
+    found = matrix([record(truth), record(np.ones((6, 5))), record(-truth)], k=2)
     assert np.isnan(found["rank_correlation"][:, 0, 1]).all()
     np.testing.assert_allclose(found["rank_correlation"][:, 0, 2], -1)
     np.testing.assert_allclose(found["top_overlap"][:, 0, 2], 1)

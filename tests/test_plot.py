@@ -55,6 +55,7 @@ PLOTS = {
     "agreement": lambda ax=None: pc.plot.agreement(made.comparison(), ax=ax),
     "scorecard": lambda ax=None: pc.plot.scorecard(made.card(), ax=ax),
 }
+QUICK = ("bar", "image", "text", "scorecard", "agreement")  # rendered by every run, the rest by the slow one
 each = pytest.mark.parametrize("draw", PLOTS.values(), ids=PLOTS)
 
 
@@ -75,7 +76,10 @@ def test_a_plot_makes_its_own_figure_and_leaves_nothing_behind(draw):
     assert ax.figure.get_layout_engine() is not None
 
 
-@each
+@pytest.mark.parametrize(
+    "draw",
+    [pytest.param(draw, id=name, marks=[] if name in QUICK else pytest.mark.slow) for name, draw in PLOTS.items()],
+)
 def test_nothing_is_clipped_and_type_is_readable(draw):
     ax = draw()
     canvas = FigureCanvasAgg(ax.figure)
@@ -87,7 +91,7 @@ def test_nothing_is_clipped_and_type_is_readable(draw):
     assert sizes <= {_style.SMALL, _style.SIZE}
 
 
-@pytest.mark.parametrize("name", ["bar", "image", "text", "beeswarm", "curve", "scorecard", "agreement", "heatmap"])
+@pytest.mark.parametrize("name", ["bar", "image", "text", "beeswarm", "curve"])
 def test_a_plot_goes_into_the_callers_axes(name):
     figure = Figure(figsize=(9, 4), layout="constrained")
     left, right = figure.subplots(1, 2)

@@ -14,7 +14,7 @@ from pellucid.core import store
 from pellucid.core.budget import Budget, Cost
 from pellucid.core.masking import Masker
 from pellucid.core.method import Method
-from pellucid.core.records import Attribution, Comparison, Importance, Scorecard
+from pellucid.core.records import Attribution, Comparison, Importance, Interactions, Scorecard
 
 
 def explain(
@@ -68,6 +68,21 @@ def explain(
     )
 
 
+def interact(
+    model: Any,
+    x: Any,
+    method: Method | str,
+    *,
+    target: Any = None,
+    background: Any = None,
+    masker: Masker | str | None = None,
+) -> Interactions:
+    """Which features act together? Pairs in halves, rows that add up to the attribution of the same method."""
+    from pellucid.methods import interacting
+
+    return interacting.interact(model, x, method, target=target, background=background, masker=masker)
+
+
 def importance(
     model: Any,
     X: Any,
@@ -77,7 +92,16 @@ def importance(
     metric: Any = None,
     groups: Mapping[str, Sequence[str]] | None = None,
 ) -> Importance:
-    """What matters overall? `metric` is a scikit-learn scorer's name or `(function(y, prediction), greater_is_better)`."""
+    """What matters overall? Larger = more important, whether the metric is a score or a loss.
+
+    Parameters
+    ----------
+    X : (n, p) rows that the model was not trained on; y : (n,) or (n, k) their true labels or values.
+    method : a method value or its spelling; None takes PermutationImportance.
+    metric : a scikit-learn scorer's name, or `(function(y, prediction), greater_is_better)`, where prediction is what an
+        estimator predicts, or the outputs of a function or a network; None takes an estimator's accuracy or r2.
+    groups : columns that are shuffled together, `{name: [column, ...]}`; a column in no group stands alone, after them.
+    """
     from pellucid.methods.effect import run
 
     return run.importance(model, X, y, method, metric=metric, groups=groups)

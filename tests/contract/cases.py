@@ -74,11 +74,11 @@ def _pipeline() -> Any:
 
 
 class Odd(nn.Module):
-    """A network with a function that has no backward rule of its own."""
+    """A network with functions that have no backward rule of their own: one for DeepLIFT, one for LRP."""
 
     def forward(self, x: Tensor) -> Tensor:
         kept = functional.dropout(x, 0.25)  # active in evaluation mode too
-        return torch.stack([kept[:, 1] * 2, kept[:, 2] + x[:, 0]], dim=1)
+        return torch.stack([kept[:, 1] * 2, kept[:, 2] + torch.cumprod(x, dim=1)[:, 1]], dim=1)
 
 
 @cache
@@ -181,6 +181,16 @@ ENTRIES: dict[str, Entry] = {
         {"samples": 30, "seed": 1, "tolerance": 1e3},
         base={"tolerance": pc.KernelShap(samples=1000)},
         shown_on={"tolerance": ("function of pictures",)},
+    ),
+    "PermutationShap": Entry(
+        pc.PermutationShap(orders=8),
+        (*TABLES, "function of pictures"),
+        {"orders": 5, "seed": 1, "tolerance": 1e3},
+    ),
+    "PartitionShap": Entry(
+        pc.PartitionShap(orders=8),
+        (*TABLES, "function of pictures"),
+        {"orders": 5, "seed": 1, "tolerance": 1e3, "hierarchy": ((0, 1), (2, 3))},
     ),
     "TreeShap": Entry(pc.TreeShap(), ("forest on a table",)),
     "PermutationImportance": Entry(pc.PermutationImportance(), ("pipeline on a frame",), {"repeats": 3, "seed": 1}),

@@ -196,7 +196,9 @@ def _spelled_series(column: Column, values: list[Any], library: str) -> Any:
 
 
 def _assemble(columns: dict[str, Any], library: str) -> Any:
+    if library == "pandas":  # at once: this is paid on every call of the model
+        import pandas as pd
+
+        return pd.DataFrame({name: series.reset_index(drop=True) for name, series in columns.items()})
     made = [nw.from_native(series, series_only=True).alias(name).to_frame() for name, series in columns.items()]
-    if library == "pandas":
-        made = [nw.maybe_reset_index(frame) for frame in made]
     return nw.concat(made, how="horizontal").to_native()

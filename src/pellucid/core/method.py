@@ -126,6 +126,14 @@ class SamplingMethod(Method):
         """x (n, *features) -> values (n, *features)"""
 
 
+class TreeMethod(Method):
+    """Reads the trees of an ensemble instead of asking the model."""
+
+    @abstractmethod
+    def attribute(self, trees: Any) -> Parts:
+        """trees: a forest with rows, background and target bound (`models/tree/question.py`) -> values (n, p)"""
+
+
 def check_positive(method: Any, *names: str) -> None:
     """Refuse hyper-parameters that are not positive, when the method is made."""
     for name in names:

@@ -230,6 +230,42 @@ def _column_of(name: str, given: Any, n: int) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class Interactions(Record):
+    """Which features act together? `values (n, p, p)` in SHAP's convention: a pair's interaction stands in two halves off the
+    diagonal, and rows add up to the attribution, so that `scores = base_values + sum(values) + gap`.
+    """
+
+    values: np.ndarray = per_row()
+    scores: np.ndarray = per_row()
+    base_values: np.ndarray = per_row()
+    gap: np.ndarray = per_row()
+    data: np.ndarray = per_row()
+    feature_names: tuple[str, ...] | None = None
+    target: Target | None = None
+    method: Any = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def _selected(self, index: np.ndarray) -> dict[str, Any]:
+        return {} if self.target is None else {"target": self.target.take(index)}
+
+    @property
+    def main(self) -> np.ndarray:
+        """(n, p) what each feature does by itself."""
+        return np.diagonal(self.values, axis1=1, axis2=2)
+
+    def top(self, k: int = 5, row: int = 0) -> list[tuple[str, str, float]]:
+        """The k strongest pairs of one row, as (name, name, both halves)."""
+        p = self.values.shape[1]
+        names = self.feature_names or tuple(f"x{j}" for j in range(p))
+        first, second = np.triu_indices(p, 1)
+        both = 2 * self.values[row][first, second]
+        order = np.argsort(-np.abs(both), kind="stable")[:k]
+        return [(names[first[i]], names[second[i]], float(both[i])) for i in order]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Importance(Record):
     """What matters overall? Larger = more important, whether the metric is a score or a loss."""
 

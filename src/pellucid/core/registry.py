@@ -13,6 +13,7 @@ from pellucid.core.errors import MissingDependency, SpellingError
 
 VERBS = {
     "explain": "pellucid.api",
+    "interact": "pellucid.api",
     "importance": "pellucid.api",
     "evaluate": "pellucid.api",
     "compare": "pellucid.api",
@@ -31,9 +32,11 @@ METHODS = {
     "Deconvnet": "pellucid.methods.gradient.deconvnet",
     "DeepLift": "pellucid.methods.gradient.deep_lift",
     "DeepShap": "pellucid.methods.gradient.deep_shap",
+    "LRP": "pellucid.methods.gradient.lrp",
     "CAM": "pellucid.methods.cam.cam",
     "GradCAM": "pellucid.methods.cam.grad_cam",
     "GradCAMPlusPlus": "pellucid.methods.cam.grad_cam_plus_plus",
+    "GuidedGradCAM": "pellucid.methods.cam.guided_grad_cam",
     "HiResCAM": "pellucid.methods.cam.hires_cam",
     "LayerCAM": "pellucid.methods.cam.layer_cam",
     "ScoreCAM": "pellucid.methods.cam.score_cam",
@@ -41,6 +44,9 @@ METHODS = {
     "LIME": "pellucid.methods.removal.lime",
     "ExactShapley": "pellucid.methods.shapley.exact",
     "KernelShap": "pellucid.methods.shapley.kernel",
+    "PermutationShap": "pellucid.methods.shapley.permutation",
+    "PartitionShap": "pellucid.methods.shapley.partition",
+    "TreeShap": "pellucid.methods.shapley.tree",
     "PermutationImportance": "pellucid.methods.effect.permutation",
 }
 
@@ -59,12 +65,13 @@ MASKERS = dict.fromkeys(["Columns", "Baseline", "Grid"], "pellucid.core.maskers"
 
 RECORDS = {
     **dict.fromkeys(
-        ["Attribution", "Players", "Importance", "Curve", "Scorecard", "Comparison"], "pellucid.core.records"
+        ["Attribution", "Interactions", "Players", "Importance", "Curve", "Scorecard", "Comparison"],
+        "pellucid.core.records",
     ),
     "Schema": "pellucid.core.schema",
     "Column": "pellucid.core.schema",
     **dict.fromkeys(["Budget", "Cost", "Receipt"], "pellucid.core.budget"),
-    "Audit": "pellucid.report.record",
+    **dict.fromkeys(["Audit", "RegionTest", "ColumnTest"], "pellucid.report.record"),
 }
 
 ERRORS = dict.fromkeys(
@@ -81,7 +88,12 @@ ERRORS = dict.fromkeys(
     "pellucid.core.errors",
 )
 
-PUBLIC: dict[str, str] = {**VERBS, **METHODS, **METRICS, **TARGETS, **MASKERS, **RECORDS, **ERRORS}
+# Ways of LRP through a linear layer.
+RULES = dict.fromkeys(
+    ["Epsilon", "Gamma", "AlphaBeta", "ZPlus", "WSquare", "Flat", "ZBox"], "pellucid.models.rewire.recipes"
+)
+
+PUBLIC: dict[str, str] = {**VERBS, **METHODS, **METRICS, **TARGETS, **MASKERS, **RECORDS, **ERRORS, **RULES}
 
 # Which extra of the package brings an optional framework.
 EXTRAS = {

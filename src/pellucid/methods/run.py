@@ -24,6 +24,7 @@ from pellucid.core.method import (
     Neighbourhood,
     Parts,
     SamplingMethod,
+    TreeMethod,
     differentiate,
 )
 from pellucid.core.records import Attribution, Layout, Players
@@ -55,7 +56,7 @@ def explain(
     with ready.adapter.session():
         looks_at = (chosen.layer, chosen.grid) if isinstance(chosen, LayerMethod) and budget is None else None
         f, scores = ready.bind(target, meter, looks_at)
-        blocks = _Run(chosen, f, removal, meter).blocks()
+        blocks = _Run(chosen, f, removal, meter, scores).blocks()
         return _record(ready, chosen, f, scores, blocks, meter)
 
 
@@ -66,7 +67,7 @@ def as_method(method: Method | str | None, ready: Prepared | None = None) -> Met
     made = spelling.parse(method) if isinstance(method, str) else method
     if isinstance(made, type) and issubclass(made, Method):
         made = made()
-    if not isinstance(made, GradientMethod | LayerMethod | GameMethod | SamplingMethod):
+    if not isinstance(made, GradientMethod | LayerMethod | GameMethod | SamplingMethod | TreeMethod):
         raise MethodError(
             f"{made!r} does not explain single outputs: `pellucid methods` lists the methods that `explain` takes."
         )
@@ -109,6 +110,7 @@ class _Run:
     f: BlackBox
     masker: Masker | None
     meter: Meter
+    scores: np.ndarray
 
     def blocks(self) -> list[Block]:
         total = len(self.f.inputs.x)
@@ -154,6 +156,10 @@ class _Run:
             return Block(rows, method.attribute(Game(f, bound, len(x)), method.stream()), bound, masker)
         if self.masker is not None:
             raise MethodError(f"{type(method).__name__} hides nothing, so it takes no masker: leave masker=None.")
+        if isinstance(method, TreeMethod):
+            from pellucid.models.tree.question import ask  # compiled kernels: loaded when the first tree is met
+
+            return Block(rows, method.attribute(ask(f, self.scores[rows])), None, None)
         return Block(rows, self._direct(f, x, background), None, None)
 
     def _direct(self, f: Any, x: np.ndarray, background: np.ndarray | None) -> Parts:

@@ -21,8 +21,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pellucid.models.rewire.conditional import CONDITIONAL
 from pellucid.models.rewire.engine import Call, Rule, Table, bend
-from pellucid.models.rewire.functions import LINEAR
+from pellucid.models.rewire.functions import LINEAR, names
 from pellucid.models.rewire.maxima import MAXIMA
 from pellucid.models.rewire.norms import NORMS
 from pellucid.models.rewire.parts import PARTS, STATISTICS
@@ -30,14 +31,18 @@ from pellucid.models.rewire.slopes import ELEMENTWISE, slope
 
 _NODES = 16  # of the path of last resort
 
-_MULTILINEAR = frozenset(
+MULTILINEAR = names(
     """
     mul matmul mm bmm mv dot vdot inner outer ger einsum kron bilinear linear conv1d conv2d conv3d conv_tbc
-    conv_transpose1d conv_transpose2d conv_transpose3d addmm baddbmm addbmm addmv addr addcmul lerp cross linalg_cross linalg_vecdot
-    grid_sampler grid_sampler_2d grid_sampler_3d tensordot
-    """.split()
+    conv_transpose1d conv_transpose2d conv_transpose3d addmm cross linalg_cross linalg_vecdot grid_sampler
+    grid_sampler_2d grid_sampler_3d tensordot
+    """
 )
-_BY_PATH = frozenset("prod cumprod logcumsumexp logaddexp logaddexp2 hypot atan2 addcdiv linalg_det".split())
+_BY_PATH = names(
+    """
+    prod cumprod logcumsumexp logaddexp logaddexp2 hypot atan2 linalg_det
+    """
+)
 
 
 def changing(call: Call) -> list[int]:
@@ -68,11 +73,7 @@ def rescale(call: Call) -> Tensor:
 def _slope(call: Call, i: int, y: Tensor, y0: Tensor) -> Tensor:
     """The slope of a call's value in its i-th tensor."""
     assert call.before is not None
-
-    def function(x: Tensor) -> Tensor:
-        return call.run([x if j == i else other for j, other in enumerate(call.tensors)])
-
-    return slope(call.name, function, call.tensors[i].detach(), call.before[i], y, y0)
+    return slope(call.name, call.with_one(i), call.tensors[i].detach(), call.before[i], y, y0)
 
 
 def _shrink(g: Tensor, shape: torch.Size) -> Tensor:
@@ -246,26 +247,6 @@ def _mean_of_softmax(log_y: Tensor, log_y0: Tensor) -> Tensor:
     return (torch.maximum(log_y, log_y0).exp() * ratio).nan_to_num_(0)  # both hidden by a mask: no share
 
 
-def batch_norm(call: Call) -> Tensor:
-    """Linear with running statistics; with those of the batch it mixes rows, and no row has a contribution of its own."""
-    if call.argument(5, "training"):
-        call.mode.without_rule("batch_norm with the statistics of the batch")
-    return call.plain()
-
-
-def dropout(call: Call) -> Any:
-    """Nothing, in evaluation mode."""
-    if call.argument(2, "train", call.kwargs.get("training")) and call.argument(1, "p"):
-        call.mode.without_rule(f"{call.name} that stays active in evaluation mode (pass training=self.training)")
-    return call.plain()
-
-
-CONDITIONAL = {
-    "batch_norm": Rule(batch_norm),
-    **dict.fromkeys(["dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout", "native_dropout"], Rule(dropout)),
-}
-
-
 def several_change(call: Call) -> bool:
     """Whether a product has more than one factor that is not a constant of the network."""
     fixed = sum(isinstance(t, torch.nn.Parameter) for t in call.tensors)
@@ -282,7 +263,7 @@ def _divisor_lives(call: Call) -> bool:
 
 rules: dict[str, Rule] = {
     **{name: Rule(rescale, _always) for name in ELEMENTWISE},
-    **{name: Rule(multilinear, several_change) for name in _MULTILINEAR},
+    **{name: Rule(multilinear, several_change) for name in MULTILINEAR},
     **{name: Rule(lambda call: along_path(call, _NODES), _always) for name in _BY_PATH},
     **NORMS,
     **MAXIMA,

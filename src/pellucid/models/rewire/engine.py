@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from pellucid.core.errors import ModelError
-from pellucid.models.rewire.functions import canonical, exchanged, opened, out_of_place, tensors_of
+from pellucid.models.rewire.functions import canonical, exchanged, names, opened, out_of_place, tensors_of
+from pellucid.models.rewire.ledger import Ledger
 from pellucid.models.rewire.memory import Keeper, Marks, Tape
 
 VJP = Callable[..., tuple[Tensor | None, ...]]
@@ -65,6 +66,10 @@ class Call:
         new = iter(tensors)
         return self.function(*exchanged(self.args, new), **exchanged(self.kwargs, new))
 
+    def with_one(self, i: int) -> Callable[[Tensor], Any]:
+        """The function of its i-th tensor alone."""
+        return lambda x: self.run([x if j == i else other for j, other in enumerate(self.tensors)])
+
     def plain(self) -> Any:
         """The function itself, with its own gradient."""
         return self.function(*self.args, **self.kwargs)
@@ -81,7 +86,7 @@ class Call:
 
 def bend(value: Tensor, vjp: VJP, *live: Tensor, gate: bool = False) -> Tensor:
     """`value` as a function of `live` whose backward pass is `vjp`."""
-    return _Bent.apply(vjp, gate, [value], *live)  # type: ignore[no-any-return]
+    return _Bent.apply(vjp, gate, [value], *live)
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,16 @@ class Table:
         """The rule of this call, if it has one."""
         return self.rules.get(call.name)
 
+    def begin(self, mode: Rewiring, x: Tensor) -> None:
+        """Called with the input before the network runs."""
+
+    def aside(self, mode: Rewiring, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
+        """Called after a function that no gradient flows through."""
+
+    def close(self, mode: Rewiring, picked: Tensor) -> Tensor:
+        """Called with the score after the network has run; -> the score"""
+        return picked
+
 
 class Rewiring(TorchFunctionMode):
     """One pass through a network: the reference pass, which only records, or the pass whose gradient is asked for."""
@@ -116,6 +131,7 @@ class Rewiring(TorchFunctionMode):
         super().__init__()
         self.table, self.tape, self.recording = table, tape, recording
         self.keeper, self.marks = Keeper(), Marks()
+        self.ledger: Ledger | None = None  # of relevance that layers keep to themselves
         self.unruled: dict[str, None] = {}
         self.met: set[str] = set()
         self._nodes: set[Any] = set()
@@ -129,9 +145,13 @@ class Rewiring(TorchFunctionMode):
         if writes:
             self.keeper.before_write(args[0])
         if not torch.is_grad_enabled() or not any(t.requires_grad for t in tensors_of(args, kwargs)):
-            return function(*args, **kwargs)
+            out = function(*args, **kwargs)
+            self.table.aside(self, args, kwargs, out)
+            return out
         if kwargs.get("out") is not None:
-            raise ModelError(f"the network calls {name} with out=, which no backward pass can follow: assign its result.")
+            raise ModelError(
+                f"the network calls {name} with out=, which no backward pass can follow: assign its result."
+            )
         parts = self._parts(function, name, writes)
         if parts is None:
             return self._primitive(Call(name, function, args, kwargs, self), writes)
@@ -155,7 +175,7 @@ class Rewiring(TorchFunctionMode):
         self.met.add(call.name)
         rule, above = self.table.rule(call), {t.grad_fn for t in call.tensors}
         if rule is None:
-            out = self._passed(call)
+            out = self.own(call)
         elif writes:
             out = self._written(call, rule)
         else:
@@ -164,7 +184,8 @@ class Rewiring(TorchFunctionMode):
             self._note(out, above)
         return out
 
-    def _passed(self, call: Call) -> Any:
+    def own(self, call: Call) -> Any:
+        """A call without a rule: right as it is, or unknown."""
         out = call.plain()
         passed = self.table.passed
         if passed is not None and call.name not in passed and any(t.requires_grad for t in tensors_of((out,), {})):
@@ -197,8 +218,8 @@ class Rewiring(TorchFunctionMode):
         """Note a function that no rule knows: an error, unless the caller takes its own gradient."""
         if self.table.unruled == "error":
             raise ModelError(
-                f"there is no backward rule for {name}, which this network runs: write that step with functions that have one, pass "
-                "unruled='gradient' to use its own gradient (the receipt then lists it), or use IntegratedGradients()."
+                f"there is no backward rule for {name}, which this network runs: write that step with functions that have one, "
+                "pass unruled='gradient' to use its own gradient (the receipt then lists it), or use IntegratedGradients()."
             )
         self.unruled[name] = None
 
@@ -223,9 +244,11 @@ class Rewiring(TorchFunctionMode):
 
 
 # Nodes that autograd makes by itself: leaves, the copy of the input, and views made anew after their base was written to.
-_HARMLESS = frozenset(
-    "torch::autograd::AccumulateGrad torch::autograd::CopySlices CopySlices Clone AsStrided View Slice Select Transpose Permute "
-    "Unsqueeze Squeeze Expand T Alias Split Unbind Diagonal Narrow UnsafeView ViewAs Unfold".split()
+_HARMLESS = names(
+    """
+    torch::autograd::AccumulateGrad torch::autograd::CopySlices CopySlices Clone AsStrided View Slice Select
+    Transpose Permute Unsqueeze Squeeze Expand T Alias Split Unbind Diagonal Narrow UnsafeView ViewAs Unfold
+    """
 )
 
 

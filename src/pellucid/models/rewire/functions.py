@@ -17,6 +17,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+
+def names(text: str) -> frozenset[str]:
+    """The words of a text: tables of function names read better that way."""
+    return frozenset(text.split())
+
+
 _ANNOUNCING = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
 _WHOLE = frozenset({"einsum"})  # Python functions with a rule of their own
 
@@ -37,28 +43,26 @@ _ALIASES = {
 }
 
 # Linear in all their live inputs together: their own gradient is the right rule. Adding a constant counts as linear.
-LINEAR = frozenset(
+LINEAR = names(
     """
-    add sub rsub neg negative positive sum mean cumsum trace diff
-    reshape reshape_as view view_as flatten ravel unflatten squeeze unsqueeze transpose t T mT H mH adjoint permute movedim
-    moveaxis swapaxes swapdims expand expand_as broadcast_to broadcast_tensors contiguous clone alias
-    to type type_as float double half bfloat16 cpu cuda
-    narrow select split split_with_sizes unsafe_split unsafe_split_with_sizes chunk unsafe_chunk tensor_split hsplit vsplit
-    dsplit unbind getitem setitem index_select gather take take_along_dim masked_select index
-    select_scatter slice_scatter diagonal_scatter as_strided as_strided_scatter
-    roll flip fliplr flipud rot90 repeat repeat_interleave tile diagonal diag diag_embed diagflat tril triu
-    unfold fold im2col col2im pixel_shuffle pixel_unshuffle channel_shuffle native_channel_shuffle
-    cat concat concatenate stack hstack vstack dstack column_stack row_stack meshgrid block_diag atleast_1d atleast_2d atleast_3d
-    avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d
-    pad constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d
-    replication_pad1d replication_pad2d replication_pad3d
-    upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d _upsample_nearest_exact2d
+    add sub rsub neg negative positive sum mean cumsum trace diff reshape reshape_as view view_as flatten
+    ravel unflatten squeeze unsqueeze transpose t T mT H mH adjoint permute movedim moveaxis swapaxes swapdims
+    expand expand_as broadcast_to broadcast_tensors contiguous clone alias to type type_as float double half
+    bfloat16 cpu cuda narrow select split split_with_sizes unsafe_split unsafe_split_with_sizes chunk
+    unsafe_chunk tensor_split hsplit vsplit dsplit unbind getitem setitem index_select gather take
+    take_along_dim masked_select index select_scatter slice_scatter diagonal_scatter as_strided
+    as_strided_scatter roll flip fliplr flipud rot90 repeat repeat_interleave tile diagonal diag diag_embed
+    diagflat tril triu unfold fold im2col col2im pixel_shuffle pixel_unshuffle channel_shuffle
+    native_channel_shuffle cat concat concatenate stack hstack vstack dstack column_stack row_stack meshgrid
+    block_diag atleast_1d atleast_2d atleast_3d avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d
+    adaptive_avg_pool2d adaptive_avg_pool3d pad constant_pad_nd reflection_pad1d reflection_pad2d
+    reflection_pad3d replication_pad1d replication_pad2d replication_pad3d upsample_nearest1d
+    upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d _upsample_nearest_exact2d
     _upsample_nearest_exact3d upsample_linear1d upsample_bilinear2d upsample_trilinear3d upsample_bicubic2d
-    _upsample_bilinear2d_aa _upsample_bicubic2d_aa
-    index_add index_copy index_fill index_put scatter scatter_add masked_scatter
-    copy fill fill_diagonal zero sum_to_size real imag requires_grad retain_grad
+    _upsample_bilinear2d_aa _upsample_bicubic2d_aa index_add index_copy index_fill index_put scatter
+    scatter_add masked_scatter copy fill fill_diagonal zero sum_to_size real imag requires_grad retain_grad
     max_unpool2d max_unpool3d embedding
-    """.split()
+    """
 )
 
 
@@ -102,7 +106,7 @@ def out_of_place(function: Callable[..., Any]) -> Callable[..., Any]:
     for home in (Tensor, torch, torch._C._nn):
         twin = getattr(home, name, None)
         if twin is not None and isinstance(function, type(twin)):
-            return twin  # type: ignore[no-any-return]
+            return twin
 
     def fresh(target: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         copy = target.clone()

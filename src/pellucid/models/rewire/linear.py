@@ -37,6 +37,13 @@ class Layer:
         """Whether x is still what the layer read."""
         return self.x._version == self.version
 
+    def laid_out(self, ndim: int, sign: int = 0) -> Tensor | None:
+        """The bias along its axis of z, which has `ndim` axes; with a sign, its part of that sign."""
+        if self.bias is None:
+            return None
+        bias = part(self.bias, sign) if sign else self.bias
+        return per_axis(bias, ndim, 1 if self.name in CONVOLUTIONS else -1) if bias.ndim == 1 else bias
+
     def back(self, weight: Tensor, cotangent: Tensor) -> Tensor:
         """The cotangent of x for a layer with this weight, in the place of its own."""
         with torch.enable_grad():
@@ -94,6 +101,11 @@ def folded(call: Call, layer: Layer | None) -> Layer | None:
     return Layer(layer.name, layer.x, new, shift, layer.run, layer.x0, layer.version)
 
 
-def pair(weight: Tensor) -> tuple[Tensor, Tensor]:
+def part(values: Tensor, sign: int) -> Tensor:
+    """The positive (1) or the negative (-1) part."""
+    return values.clamp(min=0) if sign > 0 else values.clamp(max=0)
+
+
+def pair(values: Tensor) -> tuple[Tensor, Tensor]:
     """The positive and the negative part."""
-    return weight.clamp(min=0), weight.clamp(max=0)
+    return part(values, 1), part(values, -1)

@@ -98,7 +98,9 @@ def larger(sign: int) -> Callable[[Call], Tensor]:
             steep = torch.where(gap == gap0, gap > 0, (gap.relu() - gap0.relu()) / (gap - gap0))
         a, b = call.tensors
         factors = [1 - steep, steep]
-        return call.bend(call.value(), lambda g: tuple((g * factors[i]).sum_to_size((a, b)[i].shape) for i in call.live))
+        return call.bend(
+            call.value(), lambda g: tuple((g * factors[i]).sum_to_size((a, b)[i].shape) for i in call.live)
+        )
 
     return rule
 
@@ -109,11 +111,17 @@ def _always(call: Call) -> bool:
 
 _POOLS = {
     **{f"max_pool{d}d{end}": (d, getattr(F, f"max_pool{d}d")) for d in (1, 2, 3) for end in ("", "_with_indices")},
-    **{f"adaptive_max_pool{d}d{end}": (d, getattr(F, f"adaptive_max_pool{d}d")) for d in (1, 2, 3) for end in ("", "_with_indices")},
+    **{
+        f"adaptive_max_pool{d}d{end}": (d, getattr(F, f"adaptive_max_pool{d}d"))
+        for d in (1, 2, 3)
+        for end in ("", "_with_indices")
+    },
 }
 
 MAXIMA = {
     **{name: Rule(pooling(*how), _always) for name, how in _POOLS.items()},
     **{name: Rule(reduced(sign), _always) for name, sign in {"max": 1, "amax": 1, "min": -1, "amin": -1}.items()},
-    **{name: Rule(larger(sign), _always) for name, sign in {"maximum": 1, "fmax": 1, "minimum": -1, "fmin": -1}.items()},
+    **{
+        name: Rule(larger(sign), _always) for name, sign in {"maximum": 1, "fmax": 1, "minimum": -1, "fmin": -1}.items()
+    },
 }

@@ -101,18 +101,19 @@ def _diverged(now: str, then: str) -> ModelError:
 
 
 class Marks:
-    """Facts about live tensors, kept only as long as the tensors are."""
+    """Facts about tensors as they are now: forgotten with the tensor, or when someone writes into it."""
 
     def __init__(self) -> None:
-        self._facts: dict[int, tuple[weakref.ref[Tensor], Any]] = {}
+        self._facts: dict[int, tuple[weakref.ref[Tensor], int, Any]] = {}
 
     def put(self, tensor: Tensor, fact: Any) -> None:
-        self._facts[id(tensor)] = (weakref.ref(tensor), fact)
+        self._facts[id(tensor)] = (weakref.ref(tensor), tensor._version, fact)
 
     def get(self, tensor: Tensor) -> Any:
         """The fact put for this very tensor, or None."""
-        reference, fact = self._facts.get(id(tensor), (None, None))
-        return fact if reference is not None and reference() is tensor else None
+        reference, version, fact = self._facts.get(id(tensor), (None, 0, None))
+        known = reference is not None and reference() is tensor and tensor._version == version
+        return fact if known else None
 
     def move(self, source: Tensor, target: Tensor) -> None:
         """What is known of `source` now holds of `target`, which was overwritten with it."""

@@ -12,6 +12,7 @@ so a cotangent g becomes bar(1/s) g - bar(u) * 2 mean(bar(u) g) / (s s0 (s + s0)
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -22,78 +23,87 @@ from pellucid.models.rewire.engine import Call, Rule
 Group = Callable[[Tensor], Tensor]  # brings the axes that are normalised together to the end, as one
 
 
-def normalised(call: Call, group: Group, weight: Tensor | None, eps: float, centred: bool) -> Tensor:
-    """A norm's value, with the exact share of each input; the weight is laid out like the value's last or channel axes."""
-    assert call.before is not None
-    shape = call.tensors[0].shape
-    with torch.no_grad():
-        u, s = _deviation(group(call.tensors[0]), eps, centred)
-        u0, s0 = _deviation(group(call.before[0]), eps, centred)
-        middle, inverse = (u + u0) / 2, (1 / s + 1 / s0) / 2
-        pull = 2 / u.shape[-1] / (s * s0 * (s + s0))
+@dataclass(frozen=True, eq=False)
+class Norm:
+    """What a call normalises, and what it scales and shifts the result with (laid out like the value)."""
 
-    def vjp(g: Tensor) -> tuple[Tensor]:
-        g = group(g if weight is None else g * weight)
-        g = inverse * g - middle * (pull * (g * middle).sum(-1, keepdim=True))
-        return ((g - g.mean(-1, keepdim=True) if centred else g).reshape(shape),)
+    group: Group
+    weight: Tensor | None
+    bias: Tensor | None
+    eps: float
+    centred: bool = True
 
-    return call.bend(call.value(), vjp)
+    def deviation(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x -> grouped deviations u (..., k) and their standard deviation s (..., 1)"""
+        grouped = self.group(x)
+        u = grouped - grouped.mean(-1, keepdim=True) if self.centred else grouped
+        return u, (u.square().mean(-1, keepdim=True) + self.eps).sqrt()
+
+    def scaled(self, g: Tensor) -> Tensor:
+        """A cotangent of the value as one of u / s."""
+        return self.group(g if self.weight is None else g * self.weight)
+
+    def of_input(self, g: Tensor, shape: torch.Size) -> Tensor:
+        """A cotangent of u as one of the input."""
+        return (g - g.mean(-1, keepdim=True) if self.centred else g).reshape(shape)
 
 
-def _deviation(x: Tensor, eps: float, centred: bool) -> tuple[Tensor, Tensor]:
-    """x (..., k) -> u (..., k) and its standard deviation s (..., 1)"""
-    u = x - x.mean(-1, keepdim=True) if centred else x
-    return u, (u.square().mean(-1, keepdim=True) + eps).sqrt()
+def norm_of(call: Call) -> Norm | None:
+    """The norm that a call computes; None for an instance norm with running statistics, which is linear."""
+    x = call.tensors[0]
+    if call.name == "layer_norm":
+        axes, weight, bias = (
+            call.argument(i, name) for i, name in ((1, "normalized_shape"), (2, "weight"), (3, "bias"))
+        )
+        return Norm(_last_axes(axes), weight, bias, call.argument(4, "eps", 1e-5))
+    if call.name == "rms_norm":
+        eps = call.argument(3, "eps")
+        eps = torch.finfo(x.dtype).eps if eps is None else eps
+        return Norm(
+            _last_axes(call.argument(1, "normalized_shape")), call.argument(2, "weight"), None, eps, centred=False
+        )
+    if call.name == "group_norm":
+        weight, bias = (_per_channel(call.argument(i, name), x) for i, name in ((2, "weight"), (3, "bias")))
+        return Norm(_channel_groups(call.argument(1, "num_groups")), weight, bias, call.argument(4, "eps", 1e-5))
+    if not call.argument(5, "use_input_stats", True):
+        return None
+    weight, bias = (_per_channel(call.argument(i, name), x) for i, name in ((1, "weight"), (2, "bias")))
+    return Norm(_channel_groups(x.shape[1]), weight, bias, call.argument(7, "eps", 1e-5))
 
 
-def last_axes(shape: Any) -> Group:
-    """The axes of layer norm and RMS norm."""
+def _last_axes(shape: Any) -> Group:
     axes = 1 if isinstance(shape, int) else len(shape)
     return lambda x: x.flatten(-axes)
 
 
-def channel_groups(groups: int) -> Group:
+def _channel_groups(groups: int) -> Group:
     """(n, c, *space) -> (n, groups, ...)"""
     return lambda x: x.reshape(len(x), groups, -1)
 
 
-def per_channel(weight: Tensor | None, x: Tensor) -> Tensor | None:
+def _per_channel(weight: Tensor | None, x: Tensor) -> Tensor | None:
     """A weight (c,) laid out for x (n, c, *space)."""
     return None if weight is None else weight.reshape(-1, *[1] * (x.ndim - 2))
 
 
-def layer_norm(call: Call) -> Tensor:
-    weight, eps = call.argument(2, "weight"), call.argument(4, "eps", 1e-5)
-    return normalised(call, last_axes(call.argument(1, "normalized_shape")), weight, eps, centred=True)
-
-
-def rms_norm(call: Call) -> Tensor:
-    weight, eps = call.argument(2, "weight"), call.argument(3, "eps")
-    eps = torch.finfo(call.tensors[0].dtype).eps if eps is None else eps
-    return normalised(call, last_axes(call.argument(1, "normalized_shape")), weight, eps, centred=False)
-
-
-def group_norm(call: Call) -> Tensor:
-    groups, eps = call.argument(1, "num_groups"), call.argument(4, "eps", 1e-5)
-    weight = per_channel(call.argument(2, "weight"), call.tensors[0])
-    return normalised(call, channel_groups(groups), weight, eps, centred=True)
-
-
-def instance_norm(call: Call) -> Tensor:
-    """Linear with running statistics, one group per channel without."""
-    x, own = call.tensors[0], call.argument(5, "use_input_stats", True)
-    if not own:
+def normalised(call: Call) -> Tensor:
+    """A norm's value, with the exact share of each input."""
+    norm = norm_of(call)
+    if norm is None:
         return call.plain()
-    weight = per_channel(call.argument(1, "weight"), x)
-    return normalised(call, channel_groups(x.shape[1]), weight, call.argument(7, "eps", 1e-5), centred=True)
+    assert call.before is not None
+    shape = call.tensors[0].shape
+    with torch.no_grad():
+        (u, s), (u0, s0) = norm.deviation(call.tensors[0]), norm.deviation(call.before[0])
+        middle, inverse = (u + u0) / 2, (1 / s + 1 / s0) / 2
+        pull = 2 / u.shape[-1] / (s * s0 * (s + s0))
+
+    def vjp(g: Tensor) -> tuple[Tensor]:
+        g = norm.scaled(g)
+        return (norm.of_input(inverse * g - middle * (pull * (g * middle).sum(-1, keepdim=True)), shape),)
+
+    return call.bend(call.value(), vjp)
 
 
-NORMS = {
-    name: Rule(rule, lambda call: True)
-    for name, rule in {
-        "layer_norm": layer_norm,
-        "rms_norm": rms_norm,
-        "group_norm": group_norm,
-        "instance_norm": instance_norm,
-    }.items()
-}
+NORM_NAMES = ("layer_norm", "rms_norm", "group_norm", "instance_norm")
+NORMS = dict.fromkeys(NORM_NAMES, Rule(normalised, lambda call: True))

@@ -65,6 +65,30 @@ def vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False,
     return x.abs().pow(ord).sum(dim, keepdim).pow(1 / ord)
 
 
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    return input + value * (tensor1 * tensor2)
+
+
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    return input + value * (tensor1 / tensor2)
+
+
+def lerp(input: Tensor, end: Tensor, weight: Tensor | float) -> Tensor:
+    return input + weight * (end - input)
+
+
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    return beta * input + alpha * (batch1 @ batch2)
+
+
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    return beta * input + alpha * (batch1 @ batch2).sum(0)
+
+
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    return beta * input + alpha * (vec1[:, None] * vec2)
+
+
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     return vector_norm(x1 - x2 + eps, p, -1, keepdim)
 
@@ -139,7 +163,9 @@ def _affine(x: Tensor, h: Tensor, weights: Sequence[Tensor]) -> Tensor:
     return F.linear(x, weights[0], biases[0]) + F.linear(h, weights[1], biases[1])
 
 
-def _layer(cell: Cell, xs: Sequence[Tensor], state: Any, weights: Sequence[Tensor], backward: bool) -> tuple[list[Tensor], Any]:
+def _layer(
+    cell: Cell, xs: Sequence[Tensor], state: Any, weights: Sequence[Tensor], backward: bool
+) -> tuple[list[Tensor], Any]:
     """One direction of one layer: outputs in the order of time, and the last state."""
     outs = []
     for x in reversed(xs) if backward else xs:
@@ -199,6 +225,13 @@ _tanh_cell, _relu_cell = _plain_cell(torch.tanh), _plain_cell(torch.relu)
 PARTS: dict[str, Callable[..., Any]] = {
     "scaled_dot_product_attention": attention,
     "glu": glu,
+    "addbmm": addbmm,
+    "addcdiv": addcdiv,
+    "addcmul": addcmul,
+    "addmv": baddbmm,
+    "addr": addr,
+    "baddbmm": baddbmm,
+    "lerp": lerp,
     "cosine_similarity": cosine_similarity,
     "pairwise_distance": pairwise_distance,
     "lstm": _recurrent(_lstm_cell, several=True),

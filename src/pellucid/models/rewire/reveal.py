@@ -13,14 +13,13 @@ folded in; everywhere else the rescale rule does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from pellucid.models.rewire import deeplift
+from pellucid.models.rewire import conditional, deeplift
 from pellucid.models.rewire.engine import Call, Rule, Table, bend
 from pellucid.models.rewire.functions import LINEAR
 from pellucid.models.rewire.linear import LAYERS, Layer, folded, layer_of, pair
@@ -41,7 +40,7 @@ def _remembering(rule: Rule) -> Rule:
 
 
 def _batch_norm(call: Call) -> Tensor:
-    out = deeplift.batch_norm(call)
+    out = conditional.batch_norm(call)
     layer = folded(call, call.mode.marks.get(call.args[0]))
     if layer is not None:
         call.mode.marks.put(out, layer)
@@ -74,7 +73,7 @@ def _sides(call: Call, i: int, z0: Tensor, layer: Layer) -> tuple[Tensor, Tensor
     more, less = pair(layer.weight)
     p = layer.run(rising, more, None) + layer.run(falling, less, None)
     n = layer.run(rising, less, None) + layer.run(falling, more, None)
-    function = _in_place_of(call, i)
+    function = call.with_one(i)
     z0 = z0.expand_as(p)
     f0, fp, fn, f = (function(z) for z in (z0, z0 + p, z0 + n, z0 + p + n))
 
@@ -84,10 +83,6 @@ def _sides(call: Call, i: int, z0: Tensor, layer: Layer) -> tuple[Tensor, Tensor
     up = steep(z0 + p, fp, z0, f0) + steep(z0 + p + n, f, z0 + n, fn)
     down = steep(z0 + n, fn, z0, f0) + steep(z0 + p + n, f, z0 + p, fp)
     return up / 2, down / 2
-
-
-def _in_place_of(call: Call, i: int) -> Callable[[Tensor], Tensor]:
-    return lambda z: call.run([z if j == i else other for j, other in enumerate(call.tensors)])
 
 
 _rules = deeplift.rules | {

@@ -16,6 +16,7 @@ from pellucid.core.scalar import Rewired, finite, fold, pieces
 from pellucid.models.adapter import columns
 from pellucid.models.layers import gradient
 from pellucid.models.rewire.engine import Rewiring, Table
+from pellucid.models.rewire.ledger import RowsUnclear
 from pellucid.models.rewire.memory import Tape, Unshared
 
 if TYPE_CHECKING:
@@ -58,13 +59,30 @@ class _Propagation:
     def back(self, x: np.ndarray, reference: np.ndarray | None) -> tuple[np.ndarray, Any]:
         """x, reference (b, *features) -> (b, *features) and the reference's own numbers (b,)"""
         if reference is None:
-            return self._main(x, None), np.nan
+            return self._alone(x)
         if self._shares(reference):
             try:
                 return self._compared(x, reference[:1])
             except Unshared:
                 pass
         return self._compared(x, reference)
+
+    def _alone(self, x: np.ndarray) -> tuple[np.ndarray, Any]:
+        """Without a reference: the base values are what was absorbed on the way, where that is counted."""
+        try:
+            values, mode = self._main(x, None)
+        except RowsUnclear:
+            return self._one_by_one(x)
+        return values, np.nan if mode.ledger is None else plain_array(mode.ledger.absorbed, float)
+
+    def _one_by_one(self, x: np.ndarray) -> tuple[np.ndarray, Any]:
+        made = []
+        for i, row in enumerate(self.rows[:, None]):
+            one = _Propagation(self.f, self.table, row)
+            made.append(one.back(x[i : i + 1], None))
+            self.unruled |= one.unruled
+            self.met |= one.met
+        return tuple(np.concatenate(side) for side in zip(*made, strict=True))  # type: ignore[return-value]
 
     def _shares(self, reference: np.ndarray) -> bool:
         """Whether one reference row stands for all."""
@@ -75,9 +93,9 @@ class _Propagation:
         with _forgetting():
             base = self._picked(self._leaf(reference), Rewiring(self.table, tape, recording=True))
         self.f.meter.add(forward=len(reference))
-        return self._main(x, tape), plain_array(base, float)
+        return self._main(x, tape)[0], plain_array(base, float)
 
-    def _main(self, x: np.ndarray, tape: Tape | None) -> np.ndarray:
+    def _main(self, x: np.ndarray, tape: Tape | None) -> tuple[np.ndarray, Rewiring]:
         leaf, mode = self._leaf(x), Rewiring(self.table, tape)
         picked = self._picked(leaf, mode)
         if picked.requires_grad:
@@ -86,7 +104,7 @@ class _Propagation:
         self.unruled |= mode.unruled
         self.met |= mode.met
         self.f.meter.add(forward=len(x), backward=len(x))
-        return plain_array(made, float)
+        return plain_array(made, float), mode
 
     def _leaf(self, x: np.ndarray) -> Tensor:
         return self.f.adapter.tensor(x).requires_grad_()
@@ -95,10 +113,11 @@ class _Propagation:
         """leaf (b or 1, *features) -> (b,), with its graph; the network may write into its input."""
         f, own = self.f, self.rows[: len(leaf)]
         x = leaf.clone()
+        self.table.begin(mode, x)
         with mode:
             out = columns(f.adapter.run(x, f.scale, f.extra(own)), f.pick)
             out = out if len(leaf) == len(self.rows) else out.expand(len(self.rows), *out.shape[1:])
-            return f.pick(out, self.rows)  # type: ignore[no-any-return]
+            return self.table.close(mode, f.pick(out, self.rows))
 
 
 @contextmanager
@@ -118,6 +137,6 @@ def _refuse_opaque(model: nn.Module) -> None:
         if isinstance(module, torch.jit.ScriptModule) or type(module).__name__ == "OptimizedModule":
             how = "compiled" if type(module).__name__ == "OptimizedModule" else "scripted"
             raise ModelError(
-                f"module {name or '(the network itself)'} is {how}, so its functions cannot be given other backward rules: pass the "
-                "module that it was made from, or use IntegratedGradients()."
+                f"module {name or '(the network itself)'} is {how}, so its functions cannot be given other backward rules: pass "
+                "the module that it was made from, or use IntegratedGradients()."
             )

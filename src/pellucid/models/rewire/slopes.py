@@ -14,16 +14,31 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-EXACT = frozenset("relu relu6 hardtanh clamp clamp_min clamp_max abs threshold sign sgn round floor ceil trunc heaviside".split())
-KINKED = frozenset(
-    "leaky_relu prelu rrelu elu celu selu hardswish hardsigmoid hardshrink softshrink remainder fmod frac nan_to_num".split()
+from pellucid.models.rewire.functions import names
+
+EXACT = names(
+    """
+    relu relu6 hardtanh clamp clamp_min clamp_max abs threshold sign sgn round floor ceil trunc heaviside
+    """
 )
-SMOOTH = frozenset(
-    "gelu silu mish softplus sigmoid log_sigmoid logit tanh tanhshrink exp exp2 expm1 log log2 log10 log1p sqrt rsqrt square pow "
-    "float_power reciprocal sin cos tan asin acos atan sinh cosh asinh acosh atanh erf erfc erfinv sinc xlogy xlog1py "
-    "deg2rad rad2deg lgamma digamma i0 ndtr log_ndtr".split()
+KINKED = names(
+    """
+    leaky_relu prelu rrelu elu celu selu hardswish hardsigmoid hardshrink softshrink remainder fmod frac
+    nan_to_num
+    """
 )
-SINGULAR = frozenset("log log2 log10 sqrt rsqrt pow float_power square reciprocal xlogy".split())  # steep near zero
+SMOOTH = names(
+    """
+    gelu silu mish softplus sigmoid log_sigmoid logit tanh tanhshrink exp exp2 expm1 log log2 log10 log1p sqrt
+    rsqrt square pow float_power reciprocal sin cos tan asin acos atan sinh cosh asinh acosh atanh erf erfc
+    erfinv sinc xlogy xlog1py deg2rad rad2deg lgamma digamma i0 ndtr log_ndtr
+    """
+)
+SINGULAR = names(
+    """
+    log log2 log10 sqrt rsqrt pow float_power square reciprocal xlogy
+    """
+)  # steep near zero
 ELEMENTWISE = EXACT | KINKED | SMOOTH
 
 

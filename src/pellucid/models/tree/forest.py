@@ -4,7 +4,7 @@ A node's left child is the node after it; a leaf has `feature` -1. Outputs are l
 
     output_k(x) = base_k + sum over trees of the value of the leaf that x reaches.
 
-A node's *edge* is the one that leads into it. `Paths` keeps what a path means to the players: the bit of an edge's
+A node's *edge* is the one that leads into it. A node also keeps what its path means to the players: the bit of its edge's
 player in order of first use, the nearest edge above of the same player, and the share of the training cover that
 follows all edges of that player so far. Several columns may belong to one player (a one-hot encoded source): the
 player then satisfies an edge or not as a whole, and nothing else changes.
@@ -13,7 +13,8 @@ player then satisfies an edge or not as a whole, and nothing else changes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ class RawTree:
     cover: np.ndarray  # weight of the training rows at each node
     value: np.ndarray  # (nodes, width)
     output: int = 0  # the first output that it adds to
-    sets: Sequence[Sequence[int]] = ()  # categories, in the order of `members`
+    sets: Sequence[Any] = ()  # categories, in the order of `members`
     members: np.ndarray | None = None  # (nodes,) which set a node asks for, -1 for none
 
 
@@ -44,20 +45,15 @@ class RawTree:
 class Forest:
     """All trees, one behind another, in preorder."""
 
-    feature: np.ndarray  # (nodes,) int32, -1 at a leaf
-    threshold: np.ndarray  # (nodes,) float64
-    rule: np.ndarray  # (nodes,) uint8
-    right: np.ndarray  # (nodes,) int32
-    parent: np.ndarray  # (nodes,) int32, -1 at a root
-    depth: np.ndarray  # (nodes,) int32
-    ratio: np.ndarray  # (nodes,) share of the parent's cover
+    nodes: np.ndarray  # (nodes,) of kernels.NODE
     value: np.ndarray  # (nodes, width) zero at inner nodes
     roots: np.ndarray  # (trees + 1,) int64, where each tree starts
     output: np.ndarray  # (trees,) the first output of each tree
     base: np.ndarray  # (outputs,)
     words: np.ndarray  # (words,) uint32, bit sets of categories
-    span: np.ndarray  # (nodes, 2) int32, the words of a node's set
+    reach: np.ndarray  # (nodes,) the share of cover that gets to a node
     columns: int
+    players: int
     single: bool  # whether the library compares in float32
 
     @property
@@ -68,48 +64,37 @@ class Forest:
     def outputs(self) -> int:
         return len(self.base)
 
+    @property
+    def leaves(self) -> np.ndarray:
+        """(nodes,) True at leaves."""
+        return self.nodes["feature"] < 0
+
+    @cached_property
+    def widest(self) -> np.ndarray:
+        """(trees,) the most players on a path."""
+        return np.maximum.reduceat(self.nodes["unique"], self.roots[:-1])
+
+    def played_by(self, source: np.ndarray, players: int) -> Forest:
+        """The same trees where column j belongs to player source[j]."""
+        nodes, reach = self.nodes.copy(), np.empty(len(self.nodes))
+        kernels.paths(nodes, source.astype(np.int64), reach)
+        return replace(self, nodes=nodes, reach=reach, players=players)
+
     def cast(self, x: np.ndarray) -> np.ndarray:
         """(n, columns) as the library compares it."""
         return x.astype(np.float32).astype(float) if self.single else x
 
     def read(self, weights: np.ndarray) -> tuple[np.ndarray, float]:
         """weights (outputs,) of a linear question -> one value per node (nodes,), and its base."""
-        width = self.value.shape[1]
-        sizes = np.diff(self.roots)
+        sizes, width = np.diff(self.roots), self.value.shape[1]
         per_tree = weights[self.output[:, None] + np.arange(width)]  # (trees, width)
         return np.einsum("nw,nw->n", self.value, np.repeat(per_tree, sizes, axis=0)), float(weights @ self.base)
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """x (n, columns) -> outputs (n, outputs): the trees' own answer, summed in float64."""
+        """x (n, columns), as `cast` gives it -> outputs (n, outputs): the trees' own answer, summed in float64."""
         out = np.tile(self.base, (len(x), 1))
-        kernels.predict(
-            np.ascontiguousarray(self.cast(x)), *self.walk, self.right, self.value, self.roots, self.output, out
-        )
+        kernels.predict(x, self.nodes, self.words, self.value, self.roots, self.output, out)
         return out
-
-    @property
-    def walk(self) -> tuple[np.ndarray, ...]:
-        """What `decide` needs to know of each node."""
-        return self.feature, self.threshold, self.rule, self.words, self.span
-
-
-@dataclass(frozen=True, eq=False)
-class Paths:
-    """A forest as its players see it."""
-
-    player: np.ndarray  # (nodes,) int32, of the edge into a node; -1 at a root
-    bit: np.ndarray  # (nodes,) int32, the player's place in order of first use on this path
-    above: np.ndarray  # (nodes,) int32, the nearest edge above of the same player, -1 at its first use
-    unique: np.ndarray  # (nodes,) int32, players on the path so far
-    share: np.ndarray  # (nodes,) float64, cover that follows all the player's edges down to this one
-    reach: np.ndarray  # (nodes,) float64, cover that gets here at all
-    players: int
-
-    @classmethod
-    def of(cls, forest: Forest, source: np.ndarray, players: int) -> Paths:
-        """source (columns,) names the player of each column."""
-        made = kernels.paths(forest.feature, forest.parent, forest.ratio, source.astype(np.int32), players)
-        return cls(*made, players)
 
 
 def assemble(raw: Sequence[RawTree], base: Any, *, columns: int, single: bool) -> Forest:
@@ -120,33 +105,22 @@ def assemble(raw: Sequence[RawTree], base: Any, *, columns: int, single: bool) -
     roots = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     shift = np.repeat(roots[:-1], sizes)
     left, right = (_shifted([getattr(tree, side) for tree in raw], shift) for side in ("left", "right"))
-    order, place, parent, depth = kernels.preorder(left, right, roots)
+    nodes = np.zeros(roots[-1], kernels.NODE)
+    order = kernels.preorder(left, right, roots, nodes)
     if len(order) != roots[-1]:
         raise ModelError("the model's trees hold nodes that no path reaches: the file or the model is damaged.")
-    cover = _joined(raw, "cover", float)
-    leaf = left < 0
-    feature = np.where(leaf, -1, _joined(raw, "feature", np.int32)).astype(np.int32)
-    value = np.where(leaf[:, None], np.concatenate([np.asarray(tree.value, float) for tree in raw]), 0.0)
-    _check(feature, value, columns)
+    leaf = left[order] < 0
     words, span = _bit_sets(raw, roots)
-    threshold, rule = _joined(raw, "threshold", float), _joined(raw, "rule", np.uint8)
-    return Forest(
-        feature[order],
-        np.where(leaf, 0.0, threshold)[order],
-        rule[order],
-        np.where(leaf, -1, place[right]).astype(np.int32)[order],
-        parent,
-        depth,
-        kernels.ratios(cover, left, right)[order],
-        value[order],
-        roots,
-        np.array([tree.output for tree in raw]),
-        np.atleast_1d(np.asarray(base, float)),
-        words,
-        span[order],
-        columns,
-        single,
-    )
+    nodes["feature"] = np.where(leaf, -1, _joined(raw, "feature", np.int64)[order])
+    nodes["threshold"] = np.where(leaf, 0.0, _joined(raw, "threshold", float)[order])
+    nodes["ratio"] = kernels.ratios(_joined(raw, "cover", float), left, right)[order]
+    nodes["rule"] = _joined(raw, "rule", np.int64)[order]
+    nodes["start"], nodes["stop"] = span[order].T
+    value = np.where(leaf[:, None], np.concatenate([np.asarray(tree.value, float) for tree in raw])[order], 0.0)
+    _check(nodes["feature"], value, columns)
+    output, start = np.array([tree.output for tree in raw]), np.atleast_1d(np.asarray(base, float))
+    forest = Forest(nodes, value, roots, output, start, words, np.ones(len(nodes)), columns, columns, single)
+    return forest.played_by(np.arange(columns), columns)
 
 
 def _joined(raw: Sequence[RawTree], name: str, dtype: Any) -> np.ndarray:
@@ -176,7 +150,7 @@ def _bit_sets(raw: Sequence[RawTree], roots: np.ndarray) -> tuple[np.ndarray, np
     return np.concatenate(words), span
 
 
-def _bits(members: Sequence[int]) -> np.ndarray:
+def _bits(members: Any) -> np.ndarray:
     """A set of small integers -> its bits, 32 to a word."""
     codes = np.asarray(list(members), dtype=np.int64)
     made = np.zeros(1 + int(codes.max(initial=0)) // 32, np.uint32)

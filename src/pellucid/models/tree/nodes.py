@@ -6,37 +6,37 @@ interpreter's lock, so a pool of threads runs them side by side.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
-from numba import njit
 
-FAST = {"cache": True, "nogil": True, "error_model": "numpy"}
-INLINE = {**FAST, "inline": "always"}
+from pellucid.models.tree.compiled import inlined, kernel
 
-
-class Nodes(NamedTuple):
-    """A forest and its paths as the kernels take them; one entry per node, but for `words`."""
-
-    feature: np.ndarray
-    threshold: np.ndarray
-    rule: np.ndarray
-    words: np.ndarray
-    span: np.ndarray
-    parent: np.ndarray
-    depth: np.ndarray
-    player: np.ndarray
-    bit: np.ndarray
-    above: np.ndarray
-    unique: np.ndarray
-    share: np.ndarray
-
-
+# A node of a forest in preorder, one cache line; what the players see of it comes last.
+NODE = np.dtype(
+    [
+        ("threshold", "f8"),
+        ("ratio", "f8"),  # share of the parent's cover
+        ("feature", "i4"),  # -1 at a leaf
+        ("right", "i4"),  # the right child; the left one is the next node
+        ("parent", "i4"),  # -1 at a root
+        ("depth", "i4"),
+        ("start", "i4"),  # the words of its set of categories
+        ("stop", "i4"),
+        ("rule", "i4"),
+        ("player", "i4"),  # of the edge into the node, -1 at a root
+        ("bit", "i4"),  # the player's place in order of first use on this path
+        ("above", "i4"),  # the nearest edge above of the same player, -1 at its first use
+        ("unique", "i4"),  # players on the path so far
+        ("share", "f8"),  # cover that follows all the player's edges down to this one
+    ],
+    align=True,
+)
 ZERO = 1e-35  # LightGBM's idea of zero
 
 
-@njit(**INLINE)
-def member(value, words, start, stop):
+@inlined
+def member(value: float, words: np.ndarray, start: int, stop: int) -> bool:
     """Whether a category is in a bit set; fractions are cut off, as the libraries do."""
     if not value > -1.0 or value >= 32.0 * (stop - start):
         return False
@@ -44,8 +44,10 @@ def member(value, words, start, stop):
     return (words[start + code // 32] >> np.uint32(code % 32)) & np.uint32(1) == 1
 
 
-@njit(**FAST)
-def decide(rule, threshold, column, words, start, stop, out):
+@kernel
+def decide(
+    rule: int, threshold: float, column: np.ndarray, words: np.ndarray, start: int, stop: int, out: np.ndarray
+) -> None:
     """column (r,) -> out (r,) 1 where the row goes left. Rules: see `forest`; an odd rule sends missing values left."""
     missing, kind = rule & 1, rule & 6
     if kind == 0 and missing == 0:
@@ -67,58 +69,65 @@ def decide(rule, threshold, column, words, start, stop, out):
                 out[r] = inside if member(column[r], words, start, stop) else 1 - inside
 
 
-@njit(**INLINE)
-def goes_left(nodes, i, value):
+@inlined
+def goes_left(rule: int, threshold: float, words: np.ndarray, start: int, stop: int, value: float) -> bool:
     """`decide` for one value."""
-    rule = nodes.rule[i]
-    missing = np.isnan(value) or (rule & 6 == 2 and abs(value) <= ZERO)
-    if missing:
+    if np.isnan(value) or (rule & 6 == 2 and abs(value) <= ZERO):
         return rule & 1 == 1
     if rule < 4:
-        return value <= nodes.threshold[i]
-    return member(value, nodes.words, nodes.span[i, 0], nodes.span[i, 1]) == (rule & 6 == 4)
+        return value <= threshold
+    return member(value, words, start, stop) == (rule & 6 == 4)
 
 
-@njit(**FAST)
-def predict(x, feature, threshold, rule, words, span, right, value, roots, output, out):
+@kernel
+def predict(
+    x: np.ndarray,
+    nodes: np.ndarray,
+    words: np.ndarray,
+    value: np.ndarray,
+    roots: np.ndarray,
+    output: np.ndarray,
+    out: np.ndarray,
+) -> None:
     """x (n, columns) -> adds the reached leaves to out (n, outputs)."""
-    left = np.empty(1, np.uint8)
     for tree in range(len(output)):
         for r in range(len(x)):
             i = roots[tree]
-            while feature[i] >= 0:
-                f = feature[i]
-                decide(rule[i], threshold[i], x[r, f : f + 1], words, span[i, 0], span[i, 1], left)
-                i = i + 1 if left[0] else right[i]
+            while nodes[i].feature >= 0:
+                at = nodes[i]
+                left = goes_left(at.rule, at.threshold, words, at.start, at.stop, x[r, at.feature])
+                i = i + 1 if left else at.right
             for k in range(value.shape[1]):
                 out[r, output[tree] + k] += value[i, k]
 
 
-@njit(**FAST)
-def preorder(left, right, roots):
-    """Children in any order -> order (the old index of each new node), place (its inverse), parent and depth."""
+@kernel
+def preorder(left: np.ndarray, right: np.ndarray, roots: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+    """Children in any order -> order, the old index of each new node; sets right, parent and depth of nodes."""
     total = roots[-1]
-    order, place = np.empty(total, np.int64), np.empty(total, np.int64)
-    parent, depth = np.full(total, -1, np.int32), np.zeros(total, np.int32)
-    stack, held = np.empty(total + 1, np.int64), np.empty((total + 1, 2), np.int32)
+    order = np.empty(total, np.int64)
+    stack, above = np.empty(total + 1, np.int64), np.empty(total + 1, np.int64)
     at = 0
     for tree in range(len(roots) - 1):
-        stack[0], held[0, 0], held[0, 1] = roots[tree], -1, 0
+        stack[0], above[0] = roots[tree], -1
         top = 1
         while top and at < total:
             top -= 1
-            old = stack[top]
-            order[at], place[old], parent[at], depth[at] = old, at, held[top, 0], held[top, 1]
+            old, mother = stack[top], above[top]
+            order[at], nodes[at].parent, nodes[at].right = old, mother, -1
+            nodes[at].depth = nodes[mother].depth + 1 if mother >= 0 else 0
+            if mother >= 0 and mother != at - 1:
+                nodes[mother].right = at
             if left[old] >= 0:
                 for child in (right[old], left[old]):
-                    stack[top], held[top, 0], held[top, 1] = child, at, depth[at] + 1
+                    stack[top], above[top] = child, at
                     top += 1
             at += 1
-    return order[:at], place, parent, depth
+    return order[:at]
 
 
-@njit(**FAST)
-def ratios(cover, left, right):
+@kernel
+def ratios(cover: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Each node's share of its parent's cover; siblings add up to 1, and share alike where no training row came."""
     share = np.ones(len(cover))
     for i in range(len(cover)):
@@ -129,39 +138,38 @@ def ratios(cover, left, right):
     return share
 
 
-@njit(**FAST)
-def paths(feature, parent, ratio, source, players):
-    """-> per node: player, bit, above, unique, share, reach (see `forest.Paths`)."""
-    total = len(feature)
-    player, bit = np.full(total, -1, np.int32), np.zeros(total, np.int32)
-    above, unique = np.full(total, -1, np.int32), np.zeros(total, np.int32)
-    share, reach = np.ones(total), np.ones(total)
-    for i in range(total):
-        if parent[i] < 0:
+@kernel
+def paths(nodes: np.ndarray, source: np.ndarray, reach: np.ndarray) -> None:
+    """Fills in what the players see, source (columns,) naming the player of each column; reach (nodes,) is the cover that
+    gets to a node."""
+    for i in range(len(nodes)):
+        mother = nodes[i].parent
+        if mother < 0:
+            nodes[i].player, nodes[i].above, nodes[i].bit, nodes[i].unique = -1, -1, 0, 0
+            nodes[i].share = reach[i] = 1.0
             continue
-        mother = parent[i]
-        player[i], reach[i] = source[feature[mother]], reach[mother] * ratio[i]
+        player = source[nodes[mother].feature]
         up = mother
-        while up >= 0 and player[up] != player[i]:
-            up = parent[up]
-        above[i] = up
-        bit[i] = unique[mother] if up < 0 else bit[up]
-        unique[i] = unique[mother] + (1 if up < 0 else 0)
-        share[i] = ratio[i] * (1.0 if up < 0 else share[up])
-    return player, bit, above, unique, share, reach
+        while up >= 0 and nodes[up].player != player:
+            up = nodes[up].parent
+        first = up < 0
+        nodes[i].player, nodes[i].above = player, up
+        nodes[i].bit = nodes[mother].unique if first else nodes[up].bit
+        nodes[i].unique = nodes[mother].unique + (1 if first else 0)
+        nodes[i].share = nodes[i].ratio * (1.0 if first else nodes[up].share)
+        reach[i] = reach[mother] * nodes[i].ratio
 
 
-@njit(**FAST)
-def branch(nodes, i, x, took):
-    """x (columns, r) -> took (r,) 1 where a row goes left at node i."""
-    start, stop = nodes.span[i, 0], nodes.span[i, 1]
-    decide(nodes.rule[i], nodes.threshold[i], x[nodes.feature[i]], nodes.words, start, stop, took)
+@kernel
+def branch(node: Any, words: np.ndarray, x: np.ndarray, took: np.ndarray) -> None:
+    """x (columns, r) -> took (r,) 1 where a row goes left at a node."""
+    decide(node.rule, node.threshold, x[node.feature], words, node.start, node.stop, took)
 
 
-@njit(**FAST)
-def step(before, took, left, place, first, out):
+@kernel
+def step(before: np.ndarray, took: np.ndarray, left: bool, place: int, first: bool, out: np.ndarray) -> None:
     """Patterns above an edge (r,), which side each row takes (r,) -> patterns below it (r,)."""
-    side, on = (1 if left else 0), before.dtype.type(1 << place)
+    side, on = (1 if left else 0), before.dtype.type(np.uint64(1) << np.uint64(place))
     off = ~on
     if first:
         for r in range(len(out)):
