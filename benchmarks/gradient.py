@@ -35,7 +35,9 @@ class Basic(nn.Module):
         self.one, self.two = conv(cin, cout, 3, stride, 1, bias=False), conv(cout, cout, 3, 1, 1, bias=False)
         self.norm_one, self.norm_two = norm(cout), norm(cout)
         self.relu_one, self.relu_two = nn.ReLU(), nn.ReLU()
-        self.short = nn.Sequential() if stride == 1 else nn.Sequential(conv(cin, cout, 1, stride, bias=False), norm(cout))
+        self.short = (
+            nn.Sequential() if stride == 1 else nn.Sequential(conv(cin, cout, 1, stride, bias=False), norm(cout))
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.norm_two(self.two(self.relu_one(self.norm_one(self.one(x)))))
@@ -53,7 +55,16 @@ def resnet18(rank: int, channels: int, classes: int) -> nn.Sequential:
     torch.manual_seed(0)
     conv, norm, pool, average = KINDS[rank]
     stem = [conv(channels, 64, 7, 2, 3, bias=False), norm(64), nn.ReLU(), pool(3, 2, 1)]
-    widths = [(64, 64, 1), (64, 64, 1), (64, 128, 2), (128, 128, 1), (128, 256, 2), (256, 256, 1), (256, 512, 2), (512, 512, 1)]
+    widths = [
+        (64, 64, 1),
+        (64, 64, 1),
+        (64, 128, 2),
+        (128, 128, 1),
+        (128, 256, 2),
+        (256, 256, 1),
+        (256, 512, 2),
+        (512, 512, 1),
+    ]
     blocks = [Basic(rank, *width) for width in widths]
     model = nn.Sequential(*stem, *blocks, average(1), nn.Flatten(), nn.Linear(512, classes)).eval()
     for module in model.modules():
@@ -102,7 +113,9 @@ def tasks(model: nn.Module, x: Tensor) -> dict[str, dict[str, Callable[[], Any]]
         "LRP epsilon-gamma": {"pellucid": ours(pc.LRP()), "captum": lrp(model, x), "passes": own_passes(model, x, 1)},
         f"IntegratedGradients({STEPS})": {
             "pellucid": ours(pc.IntegratedGradients(steps=STEPS)),
-            "captum": lambda: attr.IntegratedGradients(model).attribute(x, reference, 1, n_steps=STEPS, internal_batch_size=8),
+            "captum": lambda: attr.IntegratedGradients(model).attribute(
+                x, reference, 1, n_steps=STEPS, internal_batch_size=8
+            ),
             "passes": own_passes(model, x, STEPS),
         },
     }
@@ -132,7 +145,9 @@ def compare(title: str, model: nn.Module, x: Tensor, repeats: int) -> None:
         median = {name: float(np.median(times)) for name, times in spent.items()}
         ratios = [f"{name} / pellucid {median[name] / median['pellucid']:.2f}" for name in median if name == "captum"]
         ratios.append(f"pellucid / passes {median['pellucid'] / median['passes']:.2f}")
-        print(f"{title}  {method:24s}", *(f"{name} {value:7.3f} s" for name, value in median.items()), *ratios, sep="   ")
+        print(
+            f"{title}  {method:24s}", *(f"{name} {value:7.3f} s" for name, value in median.items()), *ratios, sep="   "
+        )
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """The tables of the documentation, written from the methods' own cards.
 
-    python docs/tables.py          rewrite the tables between the markers of README.md
+python docs/tables.py          rewrite the tables between the markers of README.md
 """
 
 from __future__ import annotations

@@ -216,11 +216,12 @@ def test_record_and_picture_are_written(run, folder: Path):
 
 
 def test_pictures_have_no_reference_rows_unless_given(run):
-    told = document(run("explain", "--model", "cli_probe_models:picture", "--data", "pictures.npy", "--json"))
+    pictures = ("explain", "--model", "cli_probe_models:picture", "--data", "pictures.npy", "--rows", "0")
+    told = document(run(*pictures, "--json"))
     assert told["background"] is None and told["receipt"]["method"].startswith("Occlusion(")
-    result = run(
-        "explain", "--model", "cli_probe_models:picture", "--data", "pictures.npy", "--rows", "0", "--top", "2"
-    )
+    given = document(run(*pictures, "--background", "pictures.npy", "--json"))
+    assert given["background"].startswith("2 rows of pictures.npy") and given["values"] != told["values"]
+    result = run(*pictures, "--top", "2")
     assert "others together" in result.stdout and "(0, 0)" in result.stdout
 
 

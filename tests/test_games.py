@@ -4,9 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
-from oracles import oracle
 
 import pellucid as pc
+from oracles import oracle
 from pellucid.core.maskers import Cells, Windows
 from pellucid.core.masking import Form
 
@@ -39,26 +39,38 @@ def test_lifting_divides_a_player_over_its_cells():
     np.testing.assert_allclose(lifted[1, :, :2, :2], values[1, 0] / 12)
 
 
-@pytest.mark.parametrize("shape, channels", [((1, 7), None), ((1, 2, 7, 5), 1), ((1, 7, 5, 3), 3), ((1, 1, 4, 5, 6), 1)])
+@pytest.mark.parametrize(
+    "shape, channels", [((1, 7), None), ((1, 2, 7, 5), 1), ((1, 7, 5, 3), 3), ((1, 1, 4, 5, 6), 1)]
+)
 def test_windows_cover_every_place_and_stay_inside(shape: tuple[int, ...], channels: int | None):
     bound = pc.Grid(window=3, stride=2).bind(np.ones(shape), None, Form(channels=channels))
     assert isinstance(bound, Windows)
     hidden = bound.fill(np.zeros((1, len(bound.names)), dtype=bool))
     assert (hidden == 0).all()
     one = bound.fill(~np.eye(len(bound.names), dtype=bool))
-    assert ((one == 0).reshape(len(bound.names), -1).sum(1) == 3 ** (len(shape) - 1 - (channels is not None)) * (shape[channels] if channels else 1)).all()
+    assert (
+        (one == 0).reshape(len(bound.names), -1).sum(1)
+        == 3 ** (len(shape) - 1 - (channels is not None)) * (shape[channels] if channels else 1)
+    ).all()
 
 
 def test_occlusion_of_overlapping_windows():
     truth, weights = oracle("OCC")["expected"], np.array([1, -1, 2, 0.5])
-    record = pc.explain(lambda x: x @ weights, np.array([[1.0, 2, 3, 4]]), pc.Occlusion(window=2, stride=1, baseline="zeros"))
+    record = pc.explain(
+        lambda x: x @ weights, np.array([[1.0, 2, 3, 4]]), pc.Occlusion(window=2, stride=1, baseline="zeros")
+    )
     np.testing.assert_allclose(record.players.values[0], truth["window_drop"])
     np.testing.assert_allclose(record.values[0], truth["averaged"])
     assert record.gap[0] == pytest.approx(7 - 14.5)
 
 
 def test_occlusion_on_a_linear_model():
-    record = pc.explain(lambda x: x @ np.array([2, -3, 0.5]) + 1, np.array([[1.0, 2, 4]]), pc.Occlusion(), background=np.array([[0.5, 0, -2]]))
+    record = pc.explain(
+        lambda x: x @ np.array([2, -3, 0.5]) + 1,
+        np.array([[1.0, 2, 4]]),
+        pc.Occlusion(),
+        background=np.array([[0.5, 0, -2]]),
+    )
     np.testing.assert_allclose(record.values[0], oracle("LIN-1")["expected"]["occlusion_single_feature"])
 
 
@@ -103,7 +115,9 @@ def test_the_mean_of_a_background_takes_the_most_frequent_level():
 
     x = pd.DataFrame({"a": [1.0], "s": ["u"]})
     background = pd.DataFrame({"a": [2.0, 4.0, 6.0], "s": ["v", "v", "w"]})
-    record = pc.explain(lambda f: f["a"] + 10.0 * (f["s"] == "v"), x, pc.Occlusion(baseline="mean"), background=background)
+    record = pc.explain(
+        lambda f: f["a"] + 10.0 * (f["s"] == "v"), x, pc.Occlusion(baseline="mean"), background=background
+    )
     np.testing.assert_allclose(record.values[0], [1 - 4, -10])
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from nets import Formula, linear, mlp
-from oracles import oracle
 from torch.nn import functional as F
 
 import pellucid as pc
+from nets import Formula, linear, mlp
+from oracles import oracle
 
 X, B = np.array([[1.0, 2, 4]]), np.array([[0.5, 0, -2]])
 

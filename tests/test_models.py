@@ -5,7 +5,6 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
-from nets import Formula, mlp
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
@@ -13,9 +12,10 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder, StandardScaler
-from sklearn.svm import LinearSVC, SVC
+from sklearn.svm import SVC, LinearSVC
 
 import pellucid as pc
+from nets import Formula, mlp
 
 IRIS, SPECIES = load_iris(return_X_y=True)
 CANCER = load_breast_cancer(as_frame=True)
@@ -79,7 +79,7 @@ def test_margins_without_probabilities_and_searches_and_regressors():
 
 
 def test_labels_only_is_refused_with_the_remedy():
-    with pytest.raises(pc.ModelError, match="class labels only.*predict_proba"):
+    with pytest.raises(pc.ModelError, match=r"class labels only.*predict_proba"):
         from sklearn.neighbors import NearestCentroid
 
         class Labels(NearestCentroid):
@@ -125,7 +125,9 @@ def test_outputs_of_many_shapes():
     x = np.ones((2, 3))
     for function in (lambda x: x.sum(1), lambda x: x.sum(1, keepdims=True), lambda x: torch.tensor(x).sum(1)):
         np.testing.assert_allclose(ask(function, x, background=np.zeros((1, 3))).values, 1.0)
-    boxes = ask(lambda x: x[:, None, :] * np.ones((1, 5, 1)), x, background=np.zeros((1, 3)), target=lambda o: o[:, 2, 0])
+    boxes = ask(
+        lambda x: x[:, None, :] * np.ones((1, 5, 1)), x, background=np.zeros((1, 3)), target=lambda o: o[:, 2, 0]
+    )
     np.testing.assert_allclose(boxes.values, [[1, 0, 0]] * 2)
     with pytest.raises(pc.TargetError, match="give a target function"):
         ask(lambda x: x[:, None, :], x, background=np.zeros((1, 3)))

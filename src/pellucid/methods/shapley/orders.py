@@ -89,13 +89,17 @@ def gains(game: Game, orders: np.ndarray, change: np.ndarray) -> np.ndarray:
 
 
 def odd_parts(game: Game, z: np.ndarray) -> np.ndarray:
-    """z (m, p) -> u (n, m); what occurs twice is asked once"""
+    """z (m, p) -> u (n, m); what occurs twice, or as its complement, is asked once"""
     if not len(z):
         return np.empty((game.rows, 0))
-    _, first, again = np.unique(np.packbits(z, axis=1), axis=0, return_index=True, return_inverse=True)
+    flipped = z[:, 0]
+    packed = np.packbits(z ^ flipped[:, None], axis=1)
+    _, first, again = np.unique(packed, axis=0, return_index=True, return_inverse=True)
     asked = z[first]
     v = game(np.concatenate([asked, ~asked]))
-    return np.asarray((v[:, : len(asked)] - v[:, len(asked) :])[:, again.reshape(-1)] / 2)
+    u = (v[:, : len(asked)] - v[:, len(asked) :]) / 2
+    again = again.reshape(-1)
+    return np.asarray(u[:, again] * np.where(flipped == flipped[first][again], 1, -1))
 
 
 def _rounds(game: Game, orders: int) -> Iterator[int]:

@@ -143,7 +143,7 @@ class Rewiring(TorchFunctionMode):
         kwargs = kwargs or {}
         name, writes = canonical(function)
         if writes:
-            self.keeper.before_write(args[0])
+            self.keeper.before_write(next(tensors_of(args, kwargs)))
         if not torch.is_grad_enabled() or not any(t.requires_grad for t in tensors_of(args, kwargs)):
             out = function(*args, **kwargs)
             self.table.aside(self, args, kwargs, out)
@@ -203,7 +203,7 @@ class Rewiring(TorchFunctionMode):
 
     def _written(self, call: Call, rule: Rule) -> Any:
         """A call in place runs out of place, and its result is copied back."""
-        target, call.function = call.args[0], out_of_place(call.function)
+        target, call.function = call.tensors[0], out_of_place(call.function)
         out = self._ruled(call, rule)
         self.keeper.before_write(target)
         target.copy_(out)
@@ -237,7 +237,7 @@ class Rewiring(TorchFunctionMode):
         if self.tape is not None:
             self.tape.check_empty()
         for node in _graph(picked):
-            name = node.name().removesuffix("0").removesuffix("Backward")
+            name = node.name().partition("Backward")[0]
             if node not in self._nodes and name not in _HARMLESS:
                 self.without_rule(f"{name} (run by scripted or compiled code, or a custom autograd function)")
         self._nodes.clear()
@@ -246,7 +246,7 @@ class Rewiring(TorchFunctionMode):
 # Nodes that autograd makes by itself: leaves, the copy of the input, and views made anew after their base was written to.
 _HARMLESS = names(
     """
-    torch::autograd::AccumulateGrad torch::autograd::CopySlices CopySlices Clone AsStrided View Slice Select
+    torch::autograd::AccumulateGrad torch::autograd::CopySlices Clone AsStrided View Slice Select
     Transpose Permute Unsqueeze Squeeze Expand T Alias Split Unbind Diagonal Narrow UnsafeView ViewAs Unfold
     """
 )

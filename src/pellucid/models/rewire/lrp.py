@@ -95,7 +95,7 @@ class Relevance(Table):
 
     def rule(self, call: Call) -> Rule | None:
         if any(_raw(call, call.tensors[i]) for i in call.live):
-            if canonical(call.function)[1] and call.args[0]._is_view():
+            if canonical(call.function)[1] and call.tensors[0]._is_view():
                 raise ModelError(
                     f"the network writes into a part of its input ({call.name}): let it work on a copy, x.clone()."
                 )
@@ -158,7 +158,7 @@ class Relevance(Table):
         axis = book.axis(read.z.shape, spatial=layer.name in CONVOLUTIONS)
 
         def shared(g: Tensor) -> tuple[Tensor | None, ...]:
-            leaf = x.get().requires_grad_()
+            leaf = x.get().detach().requires_grad_()
             made = shares(rule, layer, leaf, z.get(), g)
             book.add(made.kept(layer, g * z.get(), z.get()), axis)
             return made.whole, made.of_input(leaf)

@@ -31,7 +31,7 @@ _AFFINE = names(
 _SEEN_THROUGH = names(  # nodes that only show a gate in another shape, or with parts hidden
     """
     View UnsafeView Unsqueeze Squeeze Expand Transpose T Permute Slice Select Split Unbind Clone Alias ToCopy
-    AsStrided MaskedFill
+    AsStrided MaskedFill torch::autograd::Copy
     """
 )
 
@@ -63,8 +63,7 @@ def is_gate(tensor: Tensor) -> bool:
     node = tensor.grad_fn
     while node is not None and not hasattr(node, "gate"):
         above = [one for one, _ in node.next_functions if one is not None]
-        name = node.name().removesuffix("0").removesuffix("1").removesuffix("Backward")
-        node = above[0] if len(above) == 1 and name in _SEEN_THROUGH else None
+        node = above[-1] if node.name().partition("Backward")[0] in _SEEN_THROUGH and above else None
     return node is not None and node.gate
 
 

@@ -72,7 +72,7 @@ def _tree(tree: dict[str, Any], output: int) -> RawTree:
     if int(tree["tree_param"]["size_leaf_vector"]) > 1:
         raise ModelError("this XGBoost model has vector leaves: fit it with multi_strategy='one_output_per_tree'.")
     left, right = np.array(tree["left_children"]), np.array(tree["right_children"])
-    keep = np.ones(len(left), bool)
+    keep = _reachable(left, right)
     place = np.cumsum(keep) - 1
     category = np.array(tree.get("split_type", np.zeros(len(left))), int) == 1
     condition = np.array(tree["split_conditions"], np.float32)
