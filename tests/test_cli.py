@@ -206,6 +206,15 @@ def test_the_reference_rows_are_drawn_the_same_way_every_time(run):
     assert other["values"] != first["values"]
 
 
+def test_no_reference_rows_at_all(run):
+    told = document(
+        run("explain", *NUMBERS, "--method", "Occlusion(baseline='zeros')", "--background-size", "0", "--json")
+    )
+    assert told["background"] is None
+    assert np.allclose(told["values"], np.array([1.0, -2.0, 0.5]) * told["data"], atol=1e-12)
+    failed(run("explain", *NUMBERS, "--method", "LIME", "--background-size", "0"), 1, "needs background rows")
+
+
 def test_record_and_picture_are_written(run, folder: Path):
     result = run("explain", *NUMBERS, "--method", "Occlusion", "--out", "made.npz", "--plot", "made.png", "--rows", "3")
     assert result.exit_code == 0, result.output

@@ -99,11 +99,11 @@ class Told:
 )
 @click.option(
     "--background-size",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=0),
     default=100,
     show_default=True,
     metavar="N",
-    help=SIZE_HELP,
+    help=f"{SIZE_HELP[:-1]}; 0 for none.",
 )
 @click.option("--budget", type=Duration(), metavar="TIME", help="A hard limit: 60s, 2m, 1h.")
 @click.option("--out", type=NewFile((".npz",)), metavar="FILE.npz", help="Keep the record.")
@@ -173,6 +173,8 @@ def _usual(model: Any, table: Rows, x: Any, material: Material) -> Rows | None:
     """Reference rows: of the other file, or of this one if it holds a table; none for pictures unless given."""
     from pellucid.cli.data import read_features, reference
 
+    if material.size == 0:
+        return None
     if material.background is not None:
         return reference(model, read_features(material.background, material.label), x, material.size)
     found = reference(model, table, x, material.size) if table.x.ndim == 2 else None

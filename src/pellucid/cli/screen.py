@@ -25,7 +25,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 if TYPE_CHECKING:
@@ -75,8 +75,15 @@ def steps() -> Iterator[Callable[[str, float], None]]:
     if not console.is_terminal:
         yield lambda text, share: None
         return
-    columns = [BarColumn(20), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()]
-    with Progress(*columns, TextColumn("{task.description}"), console=console, transient=True) as bar:
+    name = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"))
+    columns = [
+        BarColumn(16, table_column=Column(min_width=16)),
+        TaskProgressColumn(table_column=Column(min_width=4)),
+        TimeElapsedColumn(table_column=Column(min_width=7)),
+        TextColumn("left", table_column=Column(min_width=4)),
+        TimeRemainingColumn(table_column=Column(min_width=7)),
+    ]
+    with Progress(*columns, name, console=console, transient=True, expand=True) as bar:
         number = bar.add_task("starting", total=1.0)
         yield lambda text, share: bar.update(number, description=escape(text), completed=share)
 
@@ -220,6 +227,7 @@ def _has_blocks() -> bool:
 def show_receipt(console: Console, receipt: Receipt) -> None:
     """How the answer was made, what it cost, and how far it holds."""
     backward = f" and {receipt.rows_backward:,} backward" if receipt.rows_backward else ""
+    rows = "" if receipt.rows_forward == 1 else "s"
     console.print(Text("receipt", style=LOUD))
     console.print(
         facts(
@@ -230,7 +238,7 @@ def show_receipt(console: Console, receipt: Receipt) -> None:
                 ("masker", receipt.masker),
                 ("layer", receipt.layer),
                 ("seed", receipt.seed),
-                ("cost", f"{receipt.rows_forward:,} model rows{backward}, {receipt.seconds:.2f} s"),
+                ("cost", f"{receipt.rows_forward:,} model row{rows}{backward}, {receipt.seconds:.2f} s"),
                 ("memory", f"about {receipt.peak_bytes / 2**20:,.0f} MB more than at the start"),
                 ("largest gap", _small(receipt.gap)),
                 ("largest std. error", _small(receipt.stderr)),
