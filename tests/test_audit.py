@@ -297,7 +297,8 @@ def test_an_interrupted_audit_leaves_finished_records_page_and_json(tmp_path):
         audited(tmp_path, progress=interrupt)
     assert pc.load(tmp_path / "records" / "occlusion-values.npz").done.all()
     found = json.loads((tmp_path / "audit.json").read_text())
-    assert "stability of Occlusion" in [one["part"] for one in found["left_out"] if one["because"] == "interrupted"]
+    interrupted = [one["part"] for one in found["left_out"] if one["because"] == "interrupted"]
+    assert interrupted[0] == "faithfulness of Occlusion" and "stability of Occlusion" in interrupted
     assert "interrupted" in (tmp_path / "audit.html").read_text(encoding="utf-8")
     assert not list(tmp_path.rglob("*.part"))
 

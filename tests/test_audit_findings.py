@@ -112,9 +112,9 @@ def test_scorecards_of_one_explanation_are_joined():
 
 def test_rankings_are_compared_on_rows_that_every_method_finished():
     whole = record(np.array([[1.0, 2.0, 3.0], [3.0, 1.0, 2.0]]))
-    part = type(whole)(**{**vars(whole), "done": np.array([True, False])})
+    part = type(whole)(**{**vars(whole), "done": np.array([False, True])})
     made = comparison({"A": whole, "B": part}, {})
-    assert made.by_row[0, 0, 1] == pytest.approx(1) and np.isnan(made.by_row[1]).all()
+    assert made.by_row[1, 0, 1] == pytest.approx(1) and np.isnan(made.by_row[0]).all()
     assert made.agreement[0, 1] == pytest.approx(1)
     none = type(whole)(**{**vars(whole), "done": np.array([False, False])})
     assert np.isnan(comparison({"A": whole, "B": none}, {}).agreement).all()

@@ -33,8 +33,8 @@ def test_the_interval_of_a_rate_is_wilson_s(hits, n, level):
 def test_the_interval_of_a_ratio_covers_the_truth_as_often_as_it_says():
     rng, covered = np.random.default_rng(0), 0
     for _ in range(2000):
-        whole = 5 + rng.standard_normal(40)
-        part = 0.3 * whole + 0.8 * rng.standard_normal(40)
+        whole = 5 + 3 * rng.standard_normal(40)
+        part = 0.3 * whole + 0.3 * rng.standard_normal(40)
         _, low, high = ratio(part, whole)
         covered += low <= 0.3 <= high
     assert 0.93 <= covered / 2000 <= 0.97
@@ -87,6 +87,43 @@ def test_contrast_is_fisher_s_and_a_mark_is_singular():
     assert sharp((0, 6, 2, 2)) == pytest.approx(9 / 1.01, rel=0.2)  # (3 standard deviations)^2, and the floor of 1 %
     assert sharp((4, 0, 2, 2)) < 0.1
     assert singularity(sharp, (0, 6, 2, 2), (8, 8)) > 30 and singularity(sharp, (4, 0, 2, 2), (8, 8)) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("share", "contrast", "pasted", "removed", "elsewhere", "suspicious"),
+    [
+        ((0.4, 0.3, 0.5), 20, (0, 40), (0, 40), (0.05, 0.1), True),  # singular, and used
+        ((0.4, 0.3, 0.5), 3, (40, 40), (40, 40), (0.05, 0.1), False),  # used, but as ordinary evidence is
+        ((0.05, 0.0, 0.1), 20, (0, 40), (0, 40), (0.05, 0.1), False),  # singular, but not used
+        ((0.15, 0.12, 0.2), 20, (0, 40), (0, 40), (0.14, 0.2), False),  # no more used than any place
+        ((0.9, 0.8, 1.0), 1, (38, 40), (39, 40), (0.02, 0.1), True),  # decides alone, both ways
+        ((0.9, 0.8, 1.0), 1, (38, 40), (20, 40), (0.02, 0.1), False),  # does not turn them both ways
+        ((0.9, 0.8, 1.0), 1, (38, 40), (39, 40), (0.5, 0.85), False),  # others do as much
+    ],
+)
+def test_what_makes_a_place_suspicious(share, contrast, pasted, removed, elsewhere, suspicious):
+    verdict = regions._Verdict((0, 0, 2, 2), share, contrast, pasted, removed, elsewhere)
+    assert verdict.suspicious(0.95) == suspicious
+
+
+def test_a_mark_beside_stronger_evidence_is_found():
+    """The most used place is honest; the mark carries less, and is found because it is the most telling one."""
+    rng, y = np.random.default_rng(6), np.repeat([0, 1], 150)
+    x = rng.normal(size=(300, 12, 12))
+    x[:, 0:2, 0:2] = 3.0 * y[:, None, None]
+    x[y == 1, 5:8, 5:8] += 1
+    x[y == 1, 9:12, 0:3] += 1
+
+    def model(batch):
+        honest = 0.45 * batch[:, 5:8, 5:8].mean((1, 2)) + 0.25 * batch[:, 9:12, 0:3].mean((1, 2))
+        score = honest + 0.3 * batch[:, 0:2, 0:2].mean((1, 2)) / 3 - 0.5
+        return np.stack([-score, score], axis=1)
+
+    test = search(subject(model, x, None, None, None))
+    assert test.suspicious.all()
+    for (top, left, height, width), share in zip(test.boxes, test.share[:, 0], strict=True):
+        assert (top, left) == (0, 0) and 2 <= height <= 3 and 2 <= width <= 3
+        assert share == pytest.approx(0.3, abs=0.1)
 
 
 def test_windows_cover_every_place_and_none_sticks_out():

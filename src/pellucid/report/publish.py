@@ -1,0 +1,127 @@
+"""Audits -> `audit.json` and `audit.html`, each whole or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pellucid.core.budget import versions
+from pellucid.core.store import appearing
+from pellucid.report.page import render
+from pellucid.report.record import Audit, RegionTest
+
+FORMAT = 1
+PAGE, DATA = "audit.html", "audit.json"
+
+
+def publish(folder: Path, audits: Sequence[Audit], title: str = "Audit") -> None:
+    """Write the page and the JSON of one or several audits; the records are beside them already."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write(folder / DATA, json.dumps(as_json(audits, title), indent=2, allow_nan=False) + "\n")
+    write(folder / PAGE, render(audits, title))
+
+
+def write(path: Path, text: str) -> None:
+    """The file appears whole or not at all."""
+    with appearing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def as_json(audits: Sequence[Audit], title: str = "Audit") -> dict[str, Any]:
+    """What a program may want to know; `warnings` and `left_out` of all models together come first."""
+    whole = {
+        "format": FORMAT,
+        "pellucid": versions().get("pellucid"),
+        "title": title,
+        "summary": " ".join(f"{audit.name}: {audit.summary}" for audit in audits),
+        "warnings": [{"model": audit.name, **warning} for audit in audits for warning in audit.warnings],
+        "left_out": [{"model": audit.name, **left} for audit in audits for left in audit.left_out],
+        "models": [_model(audit) for audit in audits],
+    }
+    return plain(whole)
+
+
+def _model(audit: Audit) -> dict[str, Any]:
+    return {
+        "name": audit.name,
+        "summary": audit.summary,
+        **audit.facts,
+        "performance": audit.performance,
+        "groups": audit.groups,
+        "rows": audit.rows,
+        "methods": _methods(audit),
+        "agreement": None if audit.comparison is None else audit.comparison.agreement,
+        "importance": _importance(audit),
+        "places": None if audit.regions is None else _places(audit.regions),
+        "columns_alone": None
+        if audit.columns is None
+        else [
+            {"column": name, "share": share[0], "low": share[1], "high": share[2]}
+            for name, share in zip(audit.columns.names, audit.columns.share, strict=True)
+        ],
+        "records": audit.records,
+        "receipt": dataclasses.asdict(audit.receipt),
+    }
+
+
+def _methods(audit: Audit) -> list[dict[str, Any]]:
+    if audit.comparison is None:
+        return []
+    compared = audit.comparison
+    return [
+        {
+            "name": name,
+            "done": record.done,
+            "scores": record.scores,
+            "base_values": record.base_values,
+            "gap": record.gap,
+            "metrics": [dataclasses.asdict(line) for line in card.lines],
+            "receipt": dataclasses.asdict(record.receipt),
+        }
+        for name, record, card in zip(compared.names, compared.attributions, compared.scorecards, strict=True)
+    ]
+
+
+def _importance(audit: Audit) -> list[dict[str, Any]] | None:
+    if audit.importance is None:
+        return None
+    made = audit.importance
+    order = np.argsort(-made.mean, kind="stable")
+    return [{"column": made.names[j], "mean": made.mean[j], "stderr": made.stderr[j]} for j in order]
+
+
+def _places(test: RegionTest) -> list[dict[str, Any]]:
+    return [
+        {
+            "class": test.names[i],
+            "box": test.boxes[i],
+            "area": test.area[i],
+            "share": test.share[i],
+            "contrast": test.contrast[i],
+            "pasted": test.pasted[i],
+            "removed": test.removed[i],
+            "elsewhere": test.elsewhere[i],
+            "suspicious": test.suspicious[i],
+        }
+        for i in range(len(test.names))
+    ]
+
+
+def plain(value: Any) -> Any:
+    """JSON's own types: arrays become lists, what is no finite number becomes null."""
+    match value:
+        case dict():
+            return {str(key): plain(one) for key, one in value.items()}
+        case list() | tuple():
+            return [plain(one) for one in value]
+        case np.ndarray() | np.generic():
+            return plain(value.tolist())
+        case float():
+            return value if math.isfinite(value) else None
+    return value
