@@ -93,7 +93,7 @@ class Cells:
         shown = np.pad(z, ((0, 0), (0, 1)), constant_values=True)[
             :, self.labels
         ]  # (m, *space); label -1 is always shown
-        return np.where(_beside(shown, self.x, self.channels), self.x, self.drawn)
+        return _mixed(shown, self.x, self.drawn, self.channels)
 
     def lift(self, values: np.ndarray) -> np.ndarray:
         places = np.bincount(self.labels[self.labels >= 0].ravel(), minlength=len(self.names))
@@ -121,7 +121,7 @@ class Windows:
         shown = np.ones((len(z), *space_of(self.x, self.channels)), dtype=bool)
         for coalition, player in np.argwhere(~z):
             shown[coalition][self.spans[player]] = False
-        return np.where(_beside(shown, self.x, self.channels), self.x, self.drawn)
+        return _mixed(shown, self.x, self.drawn, self.channels)
 
     def lift(self, values: np.ndarray) -> np.ndarray:
         """A place gets the mean *undivided* value of the windows that cover it: not additive, by design."""
@@ -152,6 +152,12 @@ def sizes(size: Size, space: tuple[int, ...], what: str) -> tuple[int, ...]:
     if len(made) != len(space):
         raise MethodError(f"{what}={size!r} has {len(made)} sizes for an input with {len(space)} sides, {space}.")
     return made
+
+
+def _mixed(shown: np.ndarray, x: np.ndarray, drawn: np.ndarray, channels: int | None) -> np.ndarray:
+    """x where shown, else its references, laid out row after row, as the model is fed: any other order would be copied again."""
+    shown, drawn = np.ascontiguousarray(shown), np.ascontiguousarray(drawn)
+    return np.where(_beside(shown, x, channels), x, drawn)
 
 
 def _beside(shown: np.ndarray, x: np.ndarray, channels: int | None) -> np.ndarray:

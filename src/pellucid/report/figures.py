@@ -16,10 +16,12 @@ from pellucid import plot
 from pellucid.core.records import Attribution, Comparison, Curve, Importance
 from pellucid.report.record import ColumnTest, RegionTest
 from pellucid.report.regions import grid
+from pellucid.report.words import Box
 
 COLUMN = 4.4  # inches of a figure that a phone still shows legibly
 _MAP = 1.9  # inches of a small picture
 _DOTS = 110  # an inch, of small pictures
+_RED = "#c1272d"
 
 
 def svg(draw: Callable[[Axes], Any], height: float, width: float = COLUMN) -> str:
@@ -56,6 +58,18 @@ def heat(record: Attribution, row: int) -> str:
 def seen(record: Attribution, row: int) -> str:
     """The input alone."""
     return png(lambda ax: _undressed(plot.picture(record, row, ax=ax)))
+
+
+def framed(record: Attribution, row: int, box: Box, values: bool) -> str:
+    """The input, or one row's values over it, with a place framed."""
+
+    def draw(ax: Axes) -> None:
+        drawn = plot.image(record, row, ax=ax, key="none") if values else plot.picture(record, row, ax=ax)
+        _undressed(drawn)
+        top, left, height, width = box
+        ax.add_patch(_box(left - 0.5, top - 0.5, width, height, _RED))
+
+    return png(draw)
 
 
 def _undressed(ax: Axes) -> None:
@@ -109,7 +123,7 @@ def _draw_places(ax: Axes, test: RegionTest, i: int) -> None:
     shares, (h, w) = np.clip(spread(test, i), 0, None), test.space
     ax.imshow(shares, cmap="Greys", vmin=0, vmax=max(0.5, float(shares.max())), extent=(0, w, h, 0))
     top, left, height, width = test.boxes[i]
-    ax.add_patch(_box(left, top, width, height, "#c1272d" if test.suspicious[i] else "#6b6b6b"))
+    ax.add_patch(_box(left, top, width, height, _RED if test.suspicious[i] else "#6b6b6b"))
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines[:].set_color("#d9d9d9")
@@ -140,7 +154,7 @@ def columns_alone(test: ColumnTest, k: int = 8) -> str:
 def _draw_columns(ax: Axes, test: ColumnTest, order: np.ndarray) -> None:
     share, low, high = test.share[order].T
     names = [_plain(test.names[j]) for j in order]
-    colours = ["#c1272d" if test.suspicious[j] else "#8a9bb0" for j in order]
+    colours = [_RED if test.suspicious[j] else "#8a9bb0" for j in order]
     ax.barh(range(len(order)), share, color=colours, height=0.68)
     ax.errorbar(share, range(len(order)), xerr=[share - low, high - share], fmt="none", ecolor="#222222", capsize=2.5)
     ax.set_yticks(range(len(order)), names)

@@ -20,7 +20,7 @@ from pellucid.core.records import Attribution, Comparison, Curve, Line
 from pellucid.report import figures
 from pellucid.report.bars import bars
 from pellucid.report.plan import SLOPES, is_slope
-from pellucid.report.record import Audit, RegionTest
+from pellucid.report.record import Audit, RegionTest, Warn
 from pellucid.report.words import number, percent, signed
 
 _METRICS = ("Deletion", "Insertion", "Completeness", "Stability", "ModelRandomization")
@@ -55,8 +55,8 @@ def _model(audit: Audit, i: int) -> dict[str, Any]:
         "name": audit.name,
         "summary": audit.summary,
         "facts": _facts(audit),
-        "serious": [warning for warning in audit.warnings if warning["about"] == "model"],
-        "cautions": [warning for warning in audit.warnings if warning["about"] != "model"],
+        "serious": [{**w, "figures": _shown(audit, w)} for w in audit.warnings if w["about"] == "model"],
+        "cautions": [{**w, "figures": []} for w in audit.warnings if w["about"] != "model"],
         "held_out": audit.facts["held_out"],
         "importance": None if audit.importance is None else figures.importance(audit.importance),
         "importance_notes": () if audit.importance is None else audit.importance.receipt.warnings,
@@ -73,6 +73,29 @@ def _model(audit: Audit, i: int) -> dict[str, Any]:
         "receipt": audit.receipt,
         "records": audit.records,
     }
+
+
+def _shown(audit: Audit, warning: Warn) -> list[dict[str, str]]:
+    """Beside a suspicious place: a picture of the class, and the explanation that shows the place best."""
+    numbers, compared = warning["numbers"], audit.comparison
+    rows = [i for i, row in enumerate(audit.rows) if row["predicted"] == numbers.get("class")]
+    if warning["code"] != "shortcut" or compared is None or not rows or not _is_picture(compared):
+        return []
+    row, box = rows[0], (numbers["top"], numbers["left"], numbers["height"], numbers["width"])
+    said = f"row {audit.rows[row]['row']}, called “{numbers['class']}”"
+    made = [{"figure": figures.framed(compared.attributions[0], row, box, False), "caption": said}]
+    weights = numbers["weight_by_method"]
+    best = max(weights, key=weights.get, default=None)
+    if best is not None and compared.attributions[compared.names.index(best)].done[row]:
+        record = compared.attributions[compared.names.index(best)]
+        said = f"{best} of it: {percent(weights[best])} of its weight lies there in such pictures"
+        made.append({"figure": figures.framed(record, row, box, True), "caption": said})
+    return made
+
+
+def _is_picture(compared: Comparison) -> bool:
+    first = compared.attributions[0]
+    return len(first.spatial) == 2 and first.layout != "table"
 
 
 def _facts(audit: Audit) -> list[str]:
@@ -181,8 +204,7 @@ def _judged(curve: Curve) -> Curve:
 
 
 def _rows(audit: Audit, compared: Comparison) -> list[dict[str, Any]]:
-    first = compared.attributions[0]
-    picture = len(first.spatial) == 2 and first.layout != "table"
+    first, picture = compared.attributions[0], _is_picture(compared)
     return [
         {
             **facts,

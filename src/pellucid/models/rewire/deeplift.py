@@ -23,7 +23,7 @@ from torch import Tensor
 
 from pellucid.models.rewire.conditional import CONDITIONAL
 from pellucid.models.rewire.engine import Call, Rule, Table, bend
-from pellucid.models.rewire.functions import LINEAR, names
+from pellucid.models.rewire.functions import LINEAR, lives, names
 from pellucid.models.rewire.maxima import MAXIMA
 from pellucid.models.rewire.norms import NORMS
 from pellucid.models.rewire.parts import PARTS, STATISTICS
@@ -165,11 +165,11 @@ def where(call: Call) -> Tensor:
     a, b = (torch.as_tensor(t, dtype=y.dtype, device=y.device).expand(y.shape) for t in (a, b))
     with torch.no_grad():
         kept = (condition.to(y.dtype) + condition0.to(y.dtype)) / 2
-        da, db = (a - a0) * float(a.requires_grad), (b - b0) * float(b.requires_grad)
+        da, db = (a - a0) * float(lives(a)), (b - b0) * float(lives(b))
         size = da.abs() + db.abs()
         left = torch.where(size == 0, 0, (y - y0 - kept * da - (1 - kept) * db) / size)
         slopes = kept + left * da.sign(), 1 - kept + left * db.sign()
-    live = [(t, s) for t, s in zip((a, b), slopes, strict=True) if t.requires_grad]
+    live = [(t, s) for t, s in zip((a, b), slopes, strict=True) if lives(t)]
     return bend(y, lambda g: tuple(g * s for _, s in live), *(t for t, _ in live))
 
 

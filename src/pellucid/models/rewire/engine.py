@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from pellucid.core.errors import ModelError
-from pellucid.models.rewire.functions import canonical, exchanged, names, opened, out_of_place, tensors_of
+from pellucid.models.rewire.functions import canonical, exchanged, lives, names, opened, out_of_place, tensors_of
 from pellucid.models.rewire.ledger import Ledger
 from pellucid.models.rewire.memory import Keeper, Marks, Tape
 
@@ -25,12 +25,17 @@ VJP = Callable[..., tuple[Tensor | None, ...]]
 
 
 class _Bent(torch.autograd.Function):
-    """A value with a backward pass of our choice; the value travels in a list, so that it is no view of an argument."""
+    """A value with a backward pass of our choice.
+
+    The value travels in a list, so that it is no view of an argument, and is told from its base if it is a view of another
+    tensor: autograd lets nobody write into views that such a function returns.
+    """
 
     @staticmethod
     def forward(ctx: Any, vjp: VJP, gate: bool, value: list[Tensor], *live: Tensor) -> Tensor:
         ctx.vjp, ctx.gate = vjp, gate
-        return value.pop()
+        made = value.pop()
+        return made.data if made._is_view() else made
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
@@ -56,7 +61,7 @@ class Call:
     @property
     def live(self) -> list[int]:
         """The positions of the live tensors."""
-        return [i for i, tensor in enumerate(self.tensors) if tensor.requires_grad]
+        return [i for i, tensor in enumerate(self.tensors) if lives(tensor)]
 
     def argument(self, position: int, name: str, default: Any = None) -> Any:
         return self.args[position] if position < len(self.args) else self.kwargs.get(name, default)
@@ -91,7 +96,10 @@ def bend(value: Tensor, vjp: VJP, *live: Tensor, gate: bool = False) -> Tensor:
 
 @dataclass(frozen=True)
 class Rule:
-    """How one function is passed backwards; `taped` says whether a call needs what it read in the reference pass."""
+    """How one function is passed backwards; `taped` says whether a call needs what it read in the reference pass.
+
+    A call that does not is the same in both passes.
+    """
 
     apply: Callable[[Call], Any]
     taped: Callable[[Call], bool] = lambda call: False
@@ -144,7 +152,7 @@ class Rewiring(TorchFunctionMode):
         name, writes = canonical(function)
         if writes:
             self.keeper.before_write(next(tensors_of(args, kwargs)))
-        if not torch.is_grad_enabled() or not any(t.requires_grad for t in tensors_of(args, kwargs)):
+        if not torch.is_grad_enabled() or not any(map(lives, tensors_of(args, kwargs))):
             out = function(*args, **kwargs)
             self.table.aside(self, args, kwargs, out)
             return out
@@ -188,17 +196,17 @@ class Rewiring(TorchFunctionMode):
         """A call without a rule: right as it is, or unknown."""
         out = call.plain()
         passed = self.table.passed
-        if passed is not None and call.name not in passed and any(t.requires_grad for t in tensors_of((out,), {})):
+        if passed is not None and call.name not in passed and any(map(lives, tensors_of((out,), {}))):
             self.without_rule(call.name)
         return out
 
     def _ruled(self, call: Call, rule: Rule) -> Any:
+        if not rule.taped(call):
+            return rule.apply(call)
         if self.recording:
-            if rule.taped(call):
-                self._tape().record(call.name, call.tensors, self.keeper)
+            self._tape().record(call.name, call.tensors, self.keeper)
             return call.plain()
-        if rule.taped(call):
-            call.before = self._tape().take(call.name, call.tensors)
+        call.before = self._tape().take(call.name, call.tensors)
         return rule.apply(call)
 
     def _written(self, call: Call, rule: Rule) -> Any:
@@ -239,14 +247,14 @@ class Rewiring(TorchFunctionMode):
         for node in _graph(picked):
             name = node.name().partition("Backward")[0]
             if node not in self._nodes and name not in _HARMLESS:
-                self.without_rule(f"{name} (run by scripted or compiled code, or a custom autograd function)")
+                self.without_rule(f"{name} (run by scripted or compiled code, vmap, or a custom autograd function)")
         self._nodes.clear()
 
 
-# Nodes that autograd makes by itself: leaves, the copy of the input, and views made anew after their base was written to.
+# Nodes that are ours, or autograd's: leaves, the copy of the input, views made anew after their base was written to.
 _HARMLESS = names(
     """
-    torch::autograd::AccumulateGrad torch::autograd::CopySlices Clone AsStrided View Slice Select
+    _Bent torch::autograd::AccumulateGrad torch::autograd::CopySlices Clone AsStrided View Slice Select
     Transpose Permute Unsqueeze Squeeze Expand T Alias Split Unbind Diagonal Narrow UnsafeView ViewAs Unfold
     """
 )

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def names(text: str) -> frozenset[str]:
@@ -114,6 +114,11 @@ def out_of_place(function: Callable[..., Any]) -> Callable[..., Any]:
         return copy
 
     return fresh
+
+
+def lives(tensor: Tensor) -> bool:
+    """Whether a tensor depends on the input; parameters that a network keeps out of sight (in a list) ask for gradients too."""
+    return tensor.requires_grad and not isinstance(tensor, nn.Parameter)
 
 
 def tensors_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[Tensor]:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.models.rewire.engine import Call
+from pellucid.models.rewire.functions import lives
 
 CONVOLUTIONS = frozenset(f"conv{kind}{d}d" for kind in ("", "_transpose") for d in (1, 2, 3))
 LINEAR_LAYERS = CONVOLUTIONS | {"linear"}
@@ -58,7 +59,7 @@ def layer_of(call: Call) -> Layer | None:
     if parts is None:
         return None
     i, x, weight, bias, run = parts
-    if not x.requires_grad or weight.requires_grad or (bias is not None and bias.requires_grad):
+    if not lives(x) or lives(weight) or (bias is not None and lives(bias)):
         return None
     return Layer(call.name, x, weight, bias, run, None if call.before is None else call.before[i], x._version)
 

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.core.errors import ModelError
-from pellucid.models.rewire.conditional import check_statistics
+from pellucid.models.rewire.conditional import CONDITIONAL, check_statistics
 from pellucid.models.rewire.deeplift import MULTILINEAR
 from pellucid.models.rewire.engine import Call, Rewiring, Rule, Table, bend
 from pellucid.models.rewire.functions import LINEAR, canonical, exchanged, names, tensors_of
@@ -225,6 +225,8 @@ def _viewed(call: Call) -> Any:
     (i,) = call.live
     raw = _raw(call, call.tensors[i])
     assert raw is not None
+    if call.name in CONDITIONAL:
+        CONDITIONAL[call.name].apply(call)
     out, present = call.plain(), call.with_one(i)(raw.present)
     for tensor, there in zip(tensors_of((out,), {}), tensors_of((present,), {}), strict=True):
         call.mode.marks.put(tensor, _Raw(there))

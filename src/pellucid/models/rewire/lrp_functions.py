@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pellucid.models.rewire.conditional import CONDITIONAL
 from pellucid.models.rewire.engine import Call, Rule
-from pellucid.models.rewire.functions import names
+from pellucid.models.rewire.functions import lives, names
 from pellucid.models.rewire.ledger import Ledger
 from pellucid.models.rewire.maxima import MAXIMA
 from pellucid.models.rewire.norms import NORM_NAMES, norm_of
@@ -44,8 +44,8 @@ def ledger(call: Call) -> Ledger:
 def affine(call: Call) -> Any:
     """A linear function's own gradient; what its constants absorb is counted."""
     out = call.plain()
-    if isinstance(out, Tensor) and out.requires_grad:
-        constant = call.run([torch.zeros_like(t) if t.requires_grad else t for t in call.tensors])
+    if isinstance(out, Tensor) and lives(out):
+        constant = call.run([torch.zeros_like(t) if lives(t) else t for t in call.tensors])
         _count(call, out, constant)
     return out
 
@@ -111,7 +111,7 @@ def _constant(call: Call) -> Any:
 def _divided(call: Call) -> Any:
     """The divisor is a constant, unless nothing else is live."""
     other = call.argument(1, "other")
-    if not (isinstance(other, Tensor) and other.requires_grad):
+    if not (isinstance(other, Tensor) and lives(other)):
         return call.plain()
     if len(call.live) > 1:
         return call.args[0] / other.detach()

@@ -134,6 +134,13 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     return (x1 * x2).sum(dim) / lengths.clamp_min(eps**2).sqrt()
 
 
+def packed(*_: Any, **__: Any) -> Any:
+    """Packed sequences, met where they are made or where a recurrent layer reads them."""
+    raise ModelError(
+        "packed sequences have no backward rules: give the recurrent layer padded sequences (n, t, d) of one length."
+    )
+
+
 def _lstm_cell(x: Tensor, state: tuple[Tensor, Tensor], weights: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """x (n, d), state h (n, k), c (n, k) -> the next state; gates i, f, g, o"""
     h, c = state
@@ -189,9 +196,7 @@ def _recurrent(cell: Cell, several: bool) -> Callable[..., Any]:
         batch_first: bool = False,
     ) -> Any:
         if isinstance(hx, Tensor) and not hx.is_floating_point():
-            raise ModelError(
-                "packed sequences have no backward rules: give the recurrent layer padded sequences (n, t, d) of one length."
-            )
+            packed()
         ways = 2 if bidirectional else 1
         group = len(params) // (num_layers * ways)
         xs, lasts = list(input.unbind(1 if batch_first else 0)), []
@@ -241,6 +246,7 @@ PARTS: dict[str, Callable[..., Any]] = {
     "lstm_cell": _one_step(_lstm_cell),
     "gru_cell": _one_step(_gru_cell),
     "rnn_tanh_cell": _one_step(_tanh_cell),
+    "_pack_padded_sequence": packed,
     "rnn_relu_cell": _one_step(_relu_cell),
 }
 

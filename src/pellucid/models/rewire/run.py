@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pellucid.core.errors import InputError, ModelError
+from pellucid.core.errors import InputError, ModelError, PellucidError
 from pellucid.core.inputs import plain_array
 from pellucid.core.scalar import Rewired, finite, fold, pieces
 from pellucid.models.adapter import columns
@@ -100,7 +100,7 @@ class _Propagation:
         picked = self._picked(leaf, mode)
         if picked.requires_grad:
             mode.audit(picked)
-        made = gradient(picked, leaf, "its input")
+        made = _back(picked, leaf)
         self.unruled |= mode.unruled
         self.met |= mode.met
         self.f.meter.add(forward=len(x), backward=len(x))
@@ -118,6 +118,20 @@ class _Propagation:
             out = columns(f.adapter.run(x, f.scale, f.extra(own)), f.pick)
             out = out if len(leaf) == len(self.rows) else out.expand(len(self.rows), *out.shape[1:])
             return self.table.close(mode, f.pick(out, self.rows))
+
+
+def _back(picked: Tensor, leaf: Tensor) -> Tensor:
+    """The backward pass; what goes wrong in it is the network's own doing, such as activation checkpointing."""
+    try:
+        return gradient(picked, leaf, "its input")
+    except RuntimeError as error:
+        if isinstance(error, PellucidError):
+            raise
+        said = str(error).partition("\n")[0]
+        raise ModelError(
+            f"the backward pass failed ({type(error).__name__}: {said}): switch activation checkpointing off, and "
+            "write no activation in place that a later step still needs."
+        ) from error
 
 
 @contextmanager
