@@ -440,3 +440,13 @@ def test_an_estimator_s_own_classes_are_used():
     frame, y = table()
     made = pc.audit(LogisticRegression().fit(frame[["age", "size"]], y), frame, y, methods=["Occlusion"], rows=3)
     assert made.facts["classes"] == ["no", "yes"] and {row["predicted"] for row in made.rows} <= {"no", "yes"}
+
+
+@pytest.mark.parametrize("told", [bool, int, float, str])
+def test_true_answers_are_known_by_their_value(told):
+    from sklearn.linear_model import LogisticRegression
+
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    model = LogisticRegression().fit(x, x[:, 0] > 0)
+    asked = subject(model, x, np.array([told(answer) for answer in (x[:, 0] > 0)]), None, None)
+    np.testing.assert_array_equal(asked.truth, x[:, 0] > 0)

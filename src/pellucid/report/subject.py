@@ -196,11 +196,16 @@ def _truth(labels: np.ndarray, classes: tuple[str, ...], fitted: Sequence[Any] |
     whole = labels.dtype.kind in "iub" or (labels.dtype.kind == "f" and np.all(labels == np.rint(labels)))
     if fitted is None and whole and labels.min() >= 0 and labels.max() < len(classes):
         return np.asarray(labels, dtype=int)
-    place = {str(name): column for column, name in enumerate(classes if fitted is None else fitted)}
-    unknown = [label for label in labels.tolist() if str(label) not in place]
+    named = list(classes if fitted is None else fitted)
+    # by value first, so that 1 is True and 1.0 is 1; by text for labels that a file turned into text
+    place = {str(name): column for column, name in enumerate(named)} | {
+        name: column for column, name in enumerate(named)
+    }
+    found = [place.get(label, place.get(str(label))) for label in labels.tolist()]
+    unknown = [label for label, column in zip(labels.tolist(), found, strict=True) if column is None]
     if unknown:
         raise InputError(
             f"y holds {unknown[0]!r}, which is none of the model's classes ({', '.join(classes[:20])}): "
             "give y as the model's classes or columns, or classes= with their names in the order of the columns."
         )
-    return np.array([place[str(label)] for label in labels.tolist()])
+    return np.array(found)
