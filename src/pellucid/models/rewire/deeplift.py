@@ -23,7 +23,7 @@ from torch import Tensor
 
 from pellucid.models.rewire.conditional import CONDITIONAL
 from pellucid.models.rewire.engine import Call, Rule, Table, bend
-from pellucid.models.rewire.functions import LINEAR, lives, names
+from pellucid.models.rewire.functions import LINEAR, MULTILINEAR, lives, names
 from pellucid.models.rewire.maxima import MAXIMA
 from pellucid.models.rewire.norms import NORMS
 from pellucid.models.rewire.parts import PARTS, STATISTICS
@@ -31,18 +31,7 @@ from pellucid.models.rewire.slopes import ELEMENTWISE, slope
 
 _NODES = 16  # of the path of last resort
 
-MULTILINEAR = names(
-    """
-    mul matmul mm bmm mv dot vdot inner outer ger einsum kron bilinear linear conv1d conv2d conv3d conv_tbc
-    conv_transpose1d conv_transpose2d conv_transpose3d addmm cross linalg_cross linalg_vecdot grid_sampler
-    grid_sampler_2d grid_sampler_3d tensordot
-    """
-)
-_BY_PATH = names(
-    """
-    prod cumprod logcumsumexp logaddexp logaddexp2 hypot atan2 linalg_det
-    """
-)
+_BY_PATH = names("prod cumprod logcumsumexp logaddexp logaddexp2 hypot atan2 linalg_det")
 
 
 def changing(call: Call) -> list[int]:
@@ -112,23 +101,13 @@ def along_path(call: Call, nodes: int) -> Tensor:
     def vjp(g: Tensor) -> tuple[Tensor, ...]:
         total: list[Tensor] | None = None
         for t, w in zip((points + 1) / 2, weights / 2, strict=True):
-            made = _own_gradient(call, [s if v is None else s + t * v for s, v in zip(start, way, strict=True)], g * w)
+            at = [s if v is None else s + t * v for s, v in zip(start, way, strict=True)]
+            made = call.gradients(at, live, g * w)
             total = made if total is None else [a.add_(b) for a, b in zip(total, made, strict=True)]
         assert total is not None
         return tuple(total)
 
-    assert live
     return call.bend(call.value(), vjp)
-
-
-def _own_gradient(call: Call, at: list[Tensor], g: Tensor) -> list[Tensor]:
-    """The gradients of a call's live tensors at other values."""
-    with torch.enable_grad():
-        leaves = [t.detach() for t in at]
-        for i in call.live:
-            leaves[i].requires_grad_()
-        wanted = [leaves[i] for i in call.live]
-        return list(torch.autograd.grad(call.run(leaves), wanted, g))
 
 
 def divide(call: Call) -> Tensor:
@@ -261,7 +240,7 @@ def _divisor_lives(call: Call) -> bool:
     return isinstance(call.argument(1, "other"), Tensor) or call.argument(2, "rounding_mode") is not None
 
 
-rules: dict[str, Rule] = {
+RULES: dict[str, Rule] = {
     **{name: Rule(rescale, _always) for name in ELEMENTWISE},
     **{name: Rule(multilinear, several_change) for name in MULTILINEAR},
     **{name: Rule(lambda call: along_path(call, _NODES), _always) for name in _BY_PATH},
@@ -280,4 +259,4 @@ rules: dict[str, Rule] = {
 
 def table(unruled: str = "error") -> Table:
     """DeepLIFT with the rescale rule."""
-    return Table(rules, LINEAR, PARTS | STATISTICS, unruled=unruled)
+    return Table(RULES, LINEAR, PARTS | STATISTICS, unruled=unruled)

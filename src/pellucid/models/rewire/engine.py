@@ -75,6 +75,12 @@ class Call:
         """The function of its i-th tensor alone."""
         return lambda x: self.run([x if j == i else other for j, other in enumerate(self.tensors)])
 
+    def gradients(self, at: list[Tensor], wanted: list[int], g: Tensor) -> list[Tensor]:
+        """The function's own cotangents of some of its tensors, at other values of all of them."""
+        with torch.enable_grad():
+            leaves = [t.detach().requires_grad_(i in wanted) for i, t in enumerate(at)]
+            return list(torch.autograd.grad(self.run(leaves), [leaves[i] for i in wanted], g))
+
     def plain(self) -> Any:
         """The function itself, with its own gradient."""
         return self.function(*self.args, **self.kwargs)
@@ -150,8 +156,8 @@ class Rewiring(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         name, writes = canonical(function)
-        if writes:
-            self.keeper.before_write(next(tensors_of(args, kwargs)))
+        for target in tensors_of(args[:1], {} if args else kwargs) if writes else ():
+            self.keeper.before_write(target)
         if not torch.is_grad_enabled() or not any(map(lives, tensors_of(args, kwargs))):
             out = function(*args, **kwargs)
             self.table.aside(self, args, kwargs, out)
@@ -214,6 +220,8 @@ class Rewiring(TorchFunctionMode):
         target, call.function = call.tensors[0], out_of_place(call.function)
         out = self._ruled(call, rule)
         self.keeper.before_write(target)
+        if not lives(out) and not target._is_view():
+            target.detach_()  # what a rule holds constant stays constant
         target.copy_(out)
         self.marks.move(out, target)
         return target

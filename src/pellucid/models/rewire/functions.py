@@ -65,6 +65,15 @@ LINEAR = names(
     """
 )
 
+# Linear in each of their tensors; linear altogether where only one of them lives.
+MULTILINEAR = names(
+    """
+    mul matmul mm bmm mv dot vdot inner outer ger einsum kron bilinear linear conv1d conv2d conv3d conv_tbc
+    conv_transpose1d conv_transpose2d conv_transpose3d addmm cross linalg_cross linalg_vecdot grid_sampler
+    grid_sampler_2d grid_sampler_3d tensordot
+    """
+)
+
 
 @functools.lru_cache(maxsize=4096)
 def canonical(function: Callable[..., Any]) -> tuple[str, bool]:

@@ -20,8 +20,8 @@ class RowsUnclear(PellucidError):
 class Ledger:
     """Absorbed relevance (rows,)."""
 
-    def __init__(self, rows: int, device: torch.device) -> None:
-        self.absorbed = torch.zeros(rows, dtype=torch.float64, device=device)
+    def __init__(self, rows: int) -> None:
+        self.absorbed = torch.zeros(rows, dtype=torch.float64)
 
     def axis(self, shape: torch.Size, *, spatial: bool = False) -> int:
         """The axis of the rows; asked for in the forward pass, so that nothing is lost where it is unclear."""
@@ -37,4 +37,5 @@ class Ledger:
         """relevance, rows along `axis`: what came to a layer, or with sign -1 what left it"""
         rows = len(self.absorbed)
         by_row = relevance.detach() if rows == 1 else relevance.detach().movedim(axis, 0)
-        self.absorbed += sign * by_row.reshape(rows, -1).sum(1, dtype=torch.float64)
+        sums = by_row.reshape(rows, -1).sum(1, dtype=torch.promote_types(by_row.dtype, torch.float32))
+        self.absorbed += sign * sums.double().cpu()

@@ -28,9 +28,8 @@ from torch import Tensor, nn
 
 from pellucid.core.errors import ModelError
 from pellucid.models.rewire.conditional import CONDITIONAL, check_statistics
-from pellucid.models.rewire.deeplift import MULTILINEAR
 from pellucid.models.rewire.engine import Call, Rewiring, Rule, Table, bend
-from pellucid.models.rewire.functions import LINEAR, canonical, exchanged, names, tensors_of
+from pellucid.models.rewire.functions import LINEAR, MULTILINEAR, canonical, exchanged, names, tensors_of
 from pellucid.models.rewire.ledger import Ledger
 from pellucid.models.rewire.linear import CONVOLUTIONS, LAYERS, Layer, folded, layer_of
 from pellucid.models.rewire.lrp_functions import OWN_GRADIENT, RULES, affine, is_gate, ledger
@@ -82,7 +81,7 @@ class Relevance(Table):
 
     def begin(self, mode: Rewiring, x: Tensor) -> None:
         mode.marks.put(x, _Raw(torch.ones_like(x)))
-        mode.ledger = Ledger(len(x), x.device)
+        mode.ledger = Ledger(len(x))
 
     def aside(self, mode: Rewiring, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
         if any(_learned(mode, t) for t in tensors_of(args, kwargs)):
@@ -155,19 +154,19 @@ class Relevance(Table):
         layer, raw = read.layer, read.raw
         rule = self._rule_of(layer, raw, call.mode)
         book, x, z = ledger(call), call.mode.keeper.keep(layer.x), call.mode.keeper.keep(read.z)
-        axis = book.axis(read.z.shape, spatial=layer.name in CONVOLUTIONS)
+        above, below = (book.axis(t.shape, spatial=layer.name in CONVOLUTIONS) for t in (read.z, layer.x))
 
         def shared(g: Tensor) -> tuple[Tensor | None, ...]:
             leaf = x.get().detach().requires_grad_()
             made = shares(rule, layer, leaf, z.get(), g)
-            book.add(made.kept(layer, g * z.get(), z.get()), axis)
+            book.add(made.kept(layer, g * z.get(), z.get()), above)
             return made.whole, made.of_input(leaf)
 
         def spread_out(g: Tensor) -> tuple[Tensor]:
             relevance = g * z.get()
             made = spread(rule, layer, x.get(), raw.present, relevance)  # type: ignore[union-attr]
-            book.add(relevance, axis)
-            book.add(made, book.axis(made.shape, spatial=layer.name in CONVOLUTIONS), -1)
+            book.add(relevance, above)
+            book.add(made, below, -1)
             return (made,)
 
         value = read.z.detach()
@@ -184,19 +183,10 @@ class Relevance(Table):
         kept = [call.mode.keeper.keep(t) for t in call.tensors]
 
         def vjp(g: Tensor) -> tuple[Tensor | None, ...]:
-            made = dict(
-                zip(factors, _own_gradient(call, [k.get() for k in kept], factors, g / len(factors)), strict=True)
-            )
-            return tuple(made.get(i) for i in call.live)
+            made = call.gradients([k.get() for k in kept], factors, g / len(factors))
+            return tuple(dict(zip(factors, made, strict=True)).get(i) for i in call.live)
 
         return call.bend(call.value(), vjp)
-
-
-def _own_gradient(call: Call, tensors: list[Tensor], wanted: list[int], g: Tensor) -> list[Tensor]:
-    """The gradients of some of a call's tensors."""
-    with torch.enable_grad():
-        leaves = [t.detach().requires_grad_(i in wanted) for i, t in enumerate(tensors)]
-        return list(torch.autograd.grad(call.run(leaves), [leaves[i] for i in wanted], g))
 
 
 def _raw(call: Call, x: Tensor) -> _Raw | None:

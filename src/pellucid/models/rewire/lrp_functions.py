@@ -44,6 +44,8 @@ def ledger(call: Call) -> Ledger:
 def affine(call: Call) -> Any:
     """A linear function's own gradient; what its constants absorb is counted."""
     out = call.plain()
+    if call.name in ("add", "sub") and len(call.live) > 1:
+        return out  # no constant
     if isinstance(out, Tensor) and lives(out):
         constant = call.run([torch.zeros_like(t) if lives(t) else t for t in call.tensors])
         _count(call, out, constant)

@@ -49,7 +49,8 @@ def _batch_norm(call: Call) -> Tensor:
 
 def _reveal_cancel(call: Call) -> Tensor:
     layer = call.mode.marks.get(call.tensors[call.live[0]])
-    if layer is None or len(call.live) > 1 or not layer.still():
+    value = call.value()
+    if layer is None or len(call.live) > 1 or not layer.still() or value.shape != call.tensors[call.live[0]].shape:
         return deeplift.rescale(call)
     (i,) = call.live
     assert call.before is not None
@@ -63,7 +64,7 @@ def _reveal_cancel(call: Call) -> Tensor:
         falling = layer.back(less, g * up) + layer.back(more, g * down)
         return (torch.where(change > 0, rising, torch.where(change < 0, falling, (rising + falling) / 2)),)
 
-    return bend(call.value(), vjp, layer.x)
+    return bend(value, vjp, layer.x)
 
 
 def _sides(call: Call, i: int, z0: Tensor, layer: Layer) -> tuple[Tensor, Tensor]:
@@ -85,13 +86,13 @@ def _sides(call: Call, i: int, z0: Tensor, layer: Layer) -> tuple[Tensor, Tensor
     return up / 2, down / 2
 
 
-_rules = deeplift.rules | {
-    **{name: _remembering(deeplift.rules[name]) for name in LAYERS},
+_RULES = deeplift.RULES | {
+    **{name: _remembering(deeplift.RULES[name]) for name in LAYERS},
     **{name: Rule(_reveal_cancel, lambda call: True) for name in ELEMENTWISE},
-    "batch_norm": replace(deeplift.rules["batch_norm"], apply=_batch_norm),
+    "batch_norm": replace(deeplift.RULES["batch_norm"], apply=_batch_norm),
 }
 
 
 def table(unruled: str = "error") -> Table:
     """DeepLIFT with the reveal-cancel rule."""
-    return Table(_rules, LINEAR, deeplift.PARTS | deeplift.STATISTICS, unruled=unruled)
+    return Table(_RULES, LINEAR, deeplift.PARTS | deeplift.STATISTICS, unruled=unruled)
