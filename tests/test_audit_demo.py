@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 
 import pellucid as pc
 from pellucid.report import demo
@@ -25,6 +26,19 @@ def test_the_table_is_a_frame_and_the_model_a_pipeline():
     model = demo.boosted(split)
     assert list(split.test[0].columns) == list(model.feature_names_in_)
     assert model.score(*split.test) > 0.93
+
+
+def test_the_demo_runs_on_one_thread_and_gives_the_others_back():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(KeyError), demo.one_thread():
+            assert torch.get_num_threads() == 1
+            assert {pool["num_threads"] for pool in threadpool_info()} == {1}
+            raise KeyError
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.slow

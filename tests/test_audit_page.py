@@ -154,10 +154,15 @@ def test_bars_begin_at_zero_and_keep_their_proportions():
     assert zero == pytest.approx(25)
     assert [bar.length for bar in drawn] == pytest.approx([75, 25, 12.5, 0])
     assert [bar.start for bar in drawn] == pytest.approx([25, 0, 25, 25])
-    assert [bar.text for bar in drawn] == ["+3", "−1", "+0.5", "+0"] and [bar.negative for bar in drawn][:2] == [
+    assert [bar.text for bar in drawn] == ["+3", "−1", "+0.5", "0"] and [bar.negative for bar in drawn][:2] == [
         False,
         True,
     ]
+
+
+def test_rounding_is_no_value():
+    record = pc.Attribution.from_arrays(np.array([[2.0, -3e-16]]), data=np.zeros((1, 2)), target=0)
+    assert [bar.text for bar in bars(record, 0)[0]] == ["+2", "0"]
 
 
 def test_whiskers_stay_inside():

@@ -9,6 +9,7 @@ import numpy as np
 from pellucid.core.records import Attribution
 from pellucid.report.words import number, signed
 
+_ROUNDING = 1e-9  # of the largest value
 _Z95 = 1.96  # half width of a 95 % interval in standard errors
 
 
@@ -32,6 +33,7 @@ def bars(record: Attribution, row: int, k: int = 8) -> tuple[list[Bar], float]:
     first, rest = order[:k], order[k:]
     names = [_named(record, row, int(j)) for j in first]
     lengths, whiskers = values[first], errors[first]
+    lengths = np.where(np.abs(lengths) < _ROUNDING * np.abs(lengths).max(initial=0), 0.0, lengths)
     if len(rest):
         names.append(f"{len(rest)} others together")
         lengths, whiskers = np.append(lengths, values[rest].sum()), np.append(whiskers, np.nan)
@@ -47,7 +49,9 @@ def bars(record: Attribution, row: int, k: int = 8) -> tuple[list[Bar], float]:
 
 def _bar(name: str, value: float, error: float, low: float, wide: float) -> Bar:
     whisker = ((value - error - low) * wide, 2 * error * wide) if np.isfinite(error) and error > 0 else None
-    return Bar(name, signed(value), value < 0, (min(0.0, value) - low) * wide, abs(value) * wide, whisker)
+    return Bar(
+        name, signed(value) if value else "0", value < 0, (min(0.0, value) - low) * wide, abs(value) * wide, whisker
+    )
 
 
 def _named(record: Attribution, row: int, j: int) -> str:

@@ -26,7 +26,7 @@ from pellucid.report.words import number, percent, signed
 _METRICS = ("Deletion", "Insertion", "Completeness", "Stability", "ModelRandomization")
 _CLASSES = 6  # maps of places shown
 _OPEN = 2  # rows that are unfolded
-_KINDS = {"torch": "network (torch)", "estimator": "estimator", "callable": "function"}
+_KINDS = {"torch": "network (torch)", "estimator": "estimator"}
 
 
 def render(audits: Sequence[Audit], title: str = "Audit") -> str:
@@ -102,7 +102,7 @@ def _facts(audit: Audit) -> list[str]:
     """The line under a model's name."""
     f, p = audit.facts, audit.performance
     shape = " × ".join(map(str, f["row_shape"]))
-    said = [f"{f['model']}, {_KINDS.get(f['kind'], f['kind'])}"]
+    said = ["a function" if f["kind"] == "callable" else f"{f['model']}, {_KINDS.get(f['kind'], f['kind'])}"]
     said.append(f"{len(f['columns']) or shape} columns" if f["input"] == "table" else f"{f['input']}s of {shape}")
     said += [f"{len(f['classes'])} classes"] if f["classes"] else ["regression"]
     looked = "" if f["rows_looked_at"] == f["rows_given"] else f", {f['rows_looked_at']:,} of them looked at"
