@@ -129,7 +129,6 @@ def shapley(f: Callable[[np.ndarray], float], x: np.ndarray, x0: np.ndarray) -> 
 
 PRODUCTS = {
     "two factors": (2, lambda x: x[:, 0] * x[:, 1]),
-    "a quotient": (2, lambda x: x[:, 0] / (x[:, 1] + 5)),
     "einsum of three": (3, lambda x: torch.einsum("n,n,n->n", x[:, 0], x[:, 1], x[:, 2])),
     "einsum of four": (4, lambda x: torch.einsum("n,n,n,n->n", *x.unbind(1))),
     "a matrix product": (4, lambda x: (x[:, None, :2] @ x[:, 2:, None]).flatten(1)[:, 0]),
@@ -146,6 +145,52 @@ def test_products_and_maxima_get_their_shapley_values(name: str):
     with torch.no_grad():
         exact = [shapley(lambda z: formula(torch.tensor(z[None])).item(), row, x0[0]) for row in x]
     np.testing.assert_allclose(ours, exact, atol=1e-12)
+
+
+QUOTIENTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "a / b": lambda a, b: a / b,
+    "a divided in place": lambda a, b: a.clone().div_(b),
+    "a times one over b": lambda a, b: a * torch.reciprocal(b),
+    "one over b times a": lambda a, b: (1 / b) * a,
+    "a times an inverse root": lambda a, b: a * torch.rsqrt(b.square()),
+}
+
+
+@pytest.mark.parametrize("name", QUOTIENTS)
+def test_a_quotient_is_read_as_a_product(name: str):
+    x, x0 = np.abs(rows(5, 2)) + 0.1, np.array([[0.7, 1e-3]])
+    net = Formula(lambda z: QUOTIENTS[name](z[:, 0], z[:, 1]))
+    (a, b), (a0, b0) = x.T, x0[0]
+    mean = (a / b + a0 / b0) / 2
+    expected = np.stack([(a - a0), -mean * (b - b0)], axis=1) / ((b + b0) / 2)[:, None]
+    record = pc.explain(net, x, pc.DeepLift(baseline="background"), background=x0)
+    np.testing.assert_allclose(record.values, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("quotient", [lambda x: x[:, 0] / x[:, 1], lambda x: x[:, 0] * torch.reciprocal(x[:, 1])])
+def test_a_quotient_whose_divisor_changes_sign_gets_its_shapley_values(quotient: Callable[[Tensor], Tensor]):
+    x, x0 = np.array([[2.0, 3.0]]), np.array([[1.0, -2.0]])
+    record = pc.explain(Formula(quotient), x, pc.DeepLift(baseline="background"), background=x0)
+    with torch.no_grad():
+        exact = shapley(lambda z: quotient(torch.tensor(z[None])).item(), x[0], x0[0])
+    np.testing.assert_allclose(record.values[0], exact)
+
+
+NORMS: dict[str, Callable[[Tensor], Tensor]] = {
+    "layer norm": lambda x: F.layer_norm(x, (6,)),
+    "RMS norm": lambda x: F.rms_norm(x, (6,), eps=1e-6),
+    "RMS norm by hand": lambda x: x * torch.rsqrt(x.pow(2).mean(1, keepdim=True) + 1e-12),
+    "layer norm by hand": lambda x: (x - x.mean(1, keepdim=True)) / (x.std(1, keepdim=True) + 1e-6),
+    "unit length": lambda x: F.normalize(x, dim=1),
+}
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_a_norm_of_nothing_does_not_blow_up(name: str):
+    w = torch.tensor(rows(6, seed=1))
+    record = pc.explain(Formula(lambda x: NORMS[name](x) @ w), rows(4, 6), pc.DeepLift())
+    np.testing.assert_allclose(record.gap, 0, atol=1e-9)
+    assert np.abs(record.values).max() < 20
 
 
 def test_deep_shap_is_the_mean_over_the_background_with_its_standard_error():

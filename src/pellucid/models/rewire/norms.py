@@ -1,12 +1,12 @@
 """Layer, group, instance and RMS norm under a change of input, in closed form.
 
-With u = x - mean(x) (RMS norm: u = x), s2 = mean(u^2) + eps and y = u / s, both factors of the product change. With bars for
+With u = x - mean(x) (RMS norm: u = x), s2 = mean(u^2) + eps and y = u / s. As every quotient (see `products`), with bars for
 the mean of the two passes,
 
-    y - y0   = bar(1/s) (u - u0) + bar(u) (1/s - 1/s0)
-    1/s - 1/s0 = -(s2 - s2_0) / (s s0 (s + s0))         s2 - s2_0 = 2 mean(bar(u) (u - u0))
+    y - y0 = ((u - u0) - bar(y) (s - s0)) / bar(s)        s - s0 = mean(bar(u) (u - u0)) / bar(s)
 
-so a cotangent g becomes bar(1/s) g - bar(u) * 2 mean(bar(u) g) / (s s0 (s + s0)), less its mean.
+so a cotangent g becomes (g - bar(u) mean(g bar(y)) / bar(s)) / bar(s), less its mean. Nothing in it grows where one of the two
+inputs hardly varies, as a reference of zeros does.
 """
 
 from __future__ import annotations
@@ -95,12 +95,11 @@ def normalised(call: Call) -> Tensor:
     shape = call.tensors[0].shape
     with torch.no_grad():
         (u, s), (u0, s0) = norm.deviation(call.tensors[0]), norm.deviation(call.before[0])
-        middle, inverse = (u + u0) / 2, (1 / s + 1 / s0) / 2
-        pull = 2 / u.shape[-1] / (s * s0 * (s + s0))
+        y_bar, u_bar, s_bar = (u / s + u0 / s0) / 2, (u + u0) / 2, (s + s0) / 2
 
     def vjp(g: Tensor) -> tuple[Tensor]:
         g = norm.scaled(g)
-        return (norm.of_input(inverse * g - middle * (pull * (g * middle).sum(-1, keepdim=True)), shape),)
+        return (norm.of_input((g - u_bar * (g * y_bar).mean(-1, keepdim=True) / s_bar) / s_bar, shape),)
 
     return call.bend(call.value(), vjp)
 

@@ -51,7 +51,7 @@ def _reveal_cancel(call: Call) -> Tensor:
     layer = call.mode.marks.get(call.tensors[call.live[0]])
     value = call.value()
     if layer is None or len(call.live) > 1 or not layer.still() or value.shape != call.tensors[call.live[0]].shape:
-        return deeplift.rescale(call)
+        return deeplift.RULES[call.name].apply(call)
     (i,) = call.live
     assert call.before is not None
     with torch.no_grad():
