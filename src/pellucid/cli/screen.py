@@ -183,8 +183,8 @@ def _row_table(record: Attribution, i: int, top: int) -> Table:
 def parts(record: Attribution, i: int) -> tuple[list[str], np.ndarray, np.ndarray | None, np.ndarray | None]:
     """Names, values, standard errors and data of one row, over its players: columns, windows or single cells."""
     if record.players is not None:
-        players = record.players
-        return list(players.names), players.values[i], None if players.stderr is None else players.stderr[i], None
+        named, values, stderr = record.players.row(i)
+        return list(named), values, stderr, None
     values = record.values[i].ravel()
     stderr = None if record.stderr is None else record.stderr[i].ravel()
     if record.layout == "table":

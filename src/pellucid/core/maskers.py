@@ -133,9 +133,9 @@ class Windows:
         return _over_channels(total / np.maximum(cover, 1), self.x, self.channels)
 
 
-def default_masker(x: np.ndarray) -> Masker:
-    """Columns for a table, windows for anything with space."""
-    return Columns() if x.ndim == 2 else Grid()
+def default_masker(x: np.ndarray, form: Form = Form()) -> Masker:
+    """What the inputs ask for themselves, else columns for a table and windows for anything with space."""
+    return form.masker or (Columns() if x.ndim == 2 else Grid())
 
 
 def space_of(x: np.ndarray, channels: int | None) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -31,7 +31,7 @@ class Bound(Protocol):
 
     @property
     def labels(self) -> np.ndarray | None:
-        """the player of each place, where players do not overlap"""
+        """(*space) the player of each place, -1 for none, where players do not overlap"""
 
     def fill(self, z: np.ndarray) -> np.ndarray:
         """z (m, p) bool, True = present -> inputs (m, draws, n, *features)"""
@@ -47,10 +47,13 @@ class Form:
     channels: int | None = None
     schema: Schema | None = None
     names: tuple[str, ...] | None = None
+    masker: Masker | None = None  # what hides parts of these inputs, where the caller does not say
 
 
 class Masker(ABC):
-    """A frozen value without data."""
+    """A frozen value without data. `apart` where each row has players of its own (superpixels, words): it is bound row by row."""
+
+    apart: ClassVar[bool] = False
 
     @abstractmethod
     def bind(self, x: np.ndarray, background: np.ndarray | None, form: Form = Form()) -> Bound:

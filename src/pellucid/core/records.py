@@ -63,15 +63,28 @@ def _take(value: Any, index: np.ndarray) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class Players:
-    """Undivided values of the things that were switched on and off: columns, windows, words, groups."""
+    """Undivided values of the things that were switched on and off: columns, windows, words, groups.
+
+    Where each row has players of its own, `own` names them, row by row; rows with fewer than p are filled up with NaN.
+    """
 
     values: np.ndarray  # (n, p)
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # (p,) of players that all rows share, else their numbers
     stderr: np.ndarray | None = None  # (n, p)
-    labels: np.ndarray | None = None  # the player of each cell, -1 for none, shape of one input's space
+    labels: np.ndarray | None = None  # (n, *space) the player of each place, -1 for none
+    own: tuple[tuple[str, ...], ...] | None = None
 
     def __getitem__(self, rows: Any) -> Players:
-        return replace(self, values=self.values[rows], stderr=_take(self.stderr, rows))
+        own = None if self.own is None else _take(self.own, np.arange(len(self.own))[rows])
+        return replace(
+            self, values=self.values[rows], stderr=_take(self.stderr, rows), labels=_take(self.labels, rows), own=own
+        )
+
+    def row(self, row: int) -> tuple[tuple[str, ...], np.ndarray, np.ndarray | None]:
+        """One row's players: names, values (k,) and standard errors (k,)."""
+        names = self.names if self.own is None else self.own[row]
+        stderr = None if self.stderr is None else self.stderr[row, : len(names)]
+        return names, self.values[row, : len(names)], stderr
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -134,7 +147,8 @@ class Attribution(Record):
 
     def _named(self, row: int) -> tuple[np.ndarray, list[str]]:
         if self.players is not None:
-            return self.players.values[row], list(self.players.names)
+            known, values, _ = self.players.row(row)
+            return values, list(known)
         values = self.values[row].ravel()
         if self.feature_names is not None:
             return values, list(self.feature_names)

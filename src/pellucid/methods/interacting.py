@@ -12,11 +12,10 @@ import numpy as np
 
 from pellucid.core.budget import Budget, Meter, receipt
 from pellucid.core.errors import MethodError
-from pellucid.core.maskers import default_masker
 from pellucid.core.masking import Game, Masker
 from pellucid.core.method import GameMethod, Method, TreeMethod
 from pellucid.core.records import Interactions
-from pellucid.methods.run import as_masker, as_method
+from pellucid.methods.run import as_masker, as_method, hiding
 from pellucid.models.adapter import BlackBox
 from pellucid.models.prepare import prepare
 
@@ -57,17 +56,18 @@ def _values(
     method: Any, f: BlackBox, masker: Masker | None, scores: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...] | None, str | None]:
     """Values (n, p, p), base values (n,), the players' names, and what was hidden by what."""
-    inputs = f.inputs
+    inputs, removal = f.inputs, hiding(method, masker, f)
     if isinstance(method, TreeMethod):
         from pellucid.models.tree.question import ask  # compiled kernels: loaded when the first tree is met
 
-        if masker is not None:
-            raise MethodError(f"{type(method).__name__} hides nothing, so it takes no masker: leave masker=None.")
         parts = method.interact(ask(f, scores))  # type: ignore[attr-defined]
         return parts.values, parts.base_values, inputs.form.names, None
-    assert isinstance(method, GameMethod)
-    hiding = masker or method.masker(inputs.x) or default_masker(inputs.x)
-    bound = hiding.bind(inputs.x, inputs.background, inputs.form)
+    assert isinstance(method, GameMethod) and removal is not None
+    if removal.apart and len(inputs.x) > 1:
+        raise MethodError(
+            f"with {removal!r} each row has players of its own, and x has {len(inputs.x)} rows: give one row a call."
+        )
+    bound = removal.bind(inputs.x, inputs.background, inputs.form)
     game = Game(f, bound, len(inputs.x))
     base = game(np.zeros((1, game.players), dtype=bool))[:, 0]
-    return method.interact(game), base, bound.names, repr(hiding)  # type: ignore[attr-defined]
+    return method.interact(game), base, bound.names, repr(removal)  # type: ignore[attr-defined]

@@ -56,7 +56,7 @@ def explain(
     with ready.adapter.session():
         looks_at = (chosen.layer, chosen.grid) if isinstance(chosen, LayerMethod) and budget is None else None
         f, scores = ready.bind(target, meter, looks_at)
-        blocks = _Run(chosen, f, removal, meter, scores).blocks()
+        blocks = _Run(chosen, f, hiding(chosen, removal, f), meter, scores).blocks()
         return _record(ready, chosen, f, scores, blocks, meter)
 
 
@@ -80,6 +80,15 @@ def as_masker(masker: Masker | str | None) -> Masker | None:
     if made is not None and not isinstance(made, Masker):
         raise MethodError(f"{made!r} is no masker: give Columns(), Baseline() or Grid().")
     return made
+
+
+def hiding(method: Method, masker: Masker | None, f: BlackBox) -> Masker | None:
+    """What a method by removal hides: what the caller says, else its own fields, else what the inputs ask for."""
+    if isinstance(method, GameMethod):
+        return masker or method.masker(f.inputs.x) or default_masker(f.inputs.x, f.inputs.form)
+    if masker is not None:
+        raise MethodError(f"{type(method).__name__} hides nothing, so it takes no masker: leave masker=None.")
+    return None
 
 
 def _default(ready: Prepared) -> Method:
@@ -141,8 +150,10 @@ class _Run:
         """Rows whose masked inputs, or whose neighbours' scores, fit in memory together."""
         if isinstance(self.method, SamplingMethod):
             return max(1, min(total, _BLOCK_CELLS // (4 * getattr(self.method, "samples", 1))))
-        if not isinstance(self.method, GameMethod):
+        if self.masker is None:
             return total
+        if self.masker.apart:
+            return 1
         x = self.f.inputs.x
         draws = 1 if self.f.inputs.background is None else len(self.f.inputs.background)
         return max(1, min(total, _BLOCK_CELLS // (draws * int(np.prod(x.shape[1:])))))
@@ -151,11 +162,9 @@ class _Run:
         f, method = self.f if len(self.f.inputs.x) == rows.stop - rows.start else self.f.take(rows), self.method
         x, background = f.inputs.x, f.inputs.background
         if isinstance(method, GameMethod):
-            masker = self.masker or method.masker(x) or default_masker(x)
-            bound = masker.bind(x, background, f.inputs.form)
-            return Block(rows, method.attribute(Game(f, bound, len(x)), method.stream()), bound, masker)
-        if self.masker is not None:
-            raise MethodError(f"{type(method).__name__} hides nothing, so it takes no masker: leave masker=None.")
+            assert self.masker is not None
+            bound = self.masker.bind(x, background, f.inputs.form)
+            return Block(rows, method.attribute(Game(f, bound, len(x)), method.stream()), bound, self.masker)
         if isinstance(method, TreeMethod):
             from pellucid.models.tree.question import ask  # compiled kernels: loaded when the first tree is met
 
@@ -242,24 +251,44 @@ def _record(
 
 def _gather(blocks: list[Block], n: int, part: Callable[[Block], np.ndarray | None]) -> np.ndarray | None:
     """One array over all rows, NaN where a row was left out."""
-    pieces = [(block.rows, part(block)) for block in blocks]
-    first = pieces[0][1]
-    if first is None:
+    pieces = [(block.rows, piece) for block in blocks if (piece := part(block)) is not None]
+    if not pieces:
         return None
-    whole = np.full((n, *first.shape[1:]), np.nan)
+    whole = np.full((n, *np.max([piece.shape[1:] for _, piece in pieces], axis=0).astype(int)), np.nan)
     for rows, piece in pieces:
-        whole[rows] = piece
+        whole[(rows, *map(slice, piece.shape[1:]))] = piece  # rows with players of their own have fewer or more of them
     return whole
 
 
 def _players(blocks: list[Block], n: int) -> Players | None:
     """Undivided values, where players are not simply the columns of a table."""
-    bound = blocks[0].bound
-    if bound is None or (bound.labels is not None and bound.labels.ndim == 1):
+    bound, masker = blocks[0].bound, blocks[0].masker
+    if bound is None or masker is None:
+        return None
+    if bound.labels is not None and bound.labels.ndim == 1 and not masker.apart:
         return None
     values = _gather(blocks, n, lambda b: b.parts.values)
     assert values is not None
-    return Players(values, bound.names, _gather(blocks, n, lambda b: b.parts.stderr), bound.labels)
+    stderr = _gather(blocks, n, lambda b: b.parts.stderr)
+    labels = _labels(blocks, n)
+    if not masker.apart:
+        return Players(values, bound.names, stderr, labels)
+    own: list[tuple[str, ...]] = [()] * n
+    for block in blocks:
+        assert block.bound is not None
+        own[block.rows.start] = block.bound.names
+    return Players(values, tuple(map(str, range(values.shape[1]))), stderr, labels, tuple(own))
+
+
+def _labels(blocks: list[Block], n: int) -> np.ndarray | None:
+    """(n, *space) the player of each place, -1 for none and for rows that were left out."""
+    known = [(b.rows, b.bound.labels) for b in blocks if b.bound is not None and b.bound.labels is not None]
+    if len(known) < len(blocks) or len({labels.shape for _, labels in known}) > 1:
+        return None
+    whole = np.full((n, *known[0][1].shape), -1)
+    for rows, labels in known:
+        whole[rows] = labels
+    return whole
 
 
 def _layout(inputs: Inputs, ids: bool) -> Layout:

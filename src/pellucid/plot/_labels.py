@@ -27,15 +27,26 @@ class Named(NamedTuple):
 def named(attribution: Attribution, row: int) -> Named:
     """The players of one row where there are players, else its cells; a table's names carry their data value."""
     row = row_of(attribution, row)
-    source = attribution.players or attribution
-    values = source.values[row].ravel()
-    stderr = np.full(values.shape, np.nan) if source.stderr is None else source.stderr[row].ravel()
-    return Named(_names(attribution, row), values, stderr)
+    if attribution.players is not None:
+        names, values, stderr = attribution.players.row(row)
+        return Named([_place(name) for name in names], values, _known(stderr, values))
+    values = attribution.values[row].ravel()
+    stderr = None if attribution.stderr is None else attribution.stderr[row].ravel()
+    return Named(_names(attribution, row), values, _known(stderr, values))
+
+
+def _known(stderr: np.ndarray | None, values: np.ndarray) -> np.ndarray:
+    return np.full(values.shape, np.nan) if stderr is None else stderr
 
 
 def feature_names(attribution: Attribution) -> list[str]:
-    """The columns of a table, or the players of anything else, without data values."""
+    """The columns of a table, or the players of anything else, without data values: what all rows have in common."""
     if attribution.players is not None:
+        if attribution.players.own is not None:
+            raise InputError(
+                "each row of this record has players of its own, so rows have no common axis: draw one row, as a bar, "
+                "waterfall, image or text."
+            )
         return [_place(name) for name in attribution.players.names]
     given = attribution.feature_names
     shape = attribution.values.shape[1:]
@@ -48,7 +59,7 @@ def feature_names(attribution: Attribution) -> list[str]:
 
 def _names(attribution: Attribution, row: int) -> list[str]:
     names = feature_names(attribution)
-    if attribution.layout == "table" and attribution.players is None:
+    if attribution.layout == "table":
         return [f"{name} = {cell(value)}" for name, value in zip(names, attribution.data[row], strict=True)]
     return names
 
