@@ -63,6 +63,9 @@ TARGETS = dict.fromkeys(["Class", "Margin", "Predicted", "Output", "Custom"], "p
 
 MASKERS = dict.fromkeys(["Columns", "Baseline", "Grid"], "pellucid.core.maskers")
 
+# What absence looks like, where a name or a number does not say it.
+BASELINES = dict.fromkeys(["Noise", "Together"], "pellucid.core.baseline")
+
 RECORDS = {
     **dict.fromkeys(
         ["Attribution", "Interactions", "Players", "Importance", "Curve", "Scorecard", "Comparison"],
@@ -93,7 +96,17 @@ RULES = dict.fromkeys(
     ["Epsilon", "Gamma", "AlphaBeta", "ZPlus", "WSquare", "Flat", "ZBox"], "pellucid.models.rewire.recipes"
 )
 
-PUBLIC: dict[str, str] = {**VERBS, **METHODS, **METRICS, **TARGETS, **MASKERS, **RECORDS, **ERRORS, **RULES}
+PUBLIC: dict[str, str] = {
+    **VERBS,
+    **METHODS,
+    **METRICS,
+    **TARGETS,
+    **MASKERS,
+    **RECORDS,
+    **ERRORS,
+    **RULES,
+    **BASELINES,
+}
 
 # Which extra of the package brings an optional framework.
 EXTRAS = {
