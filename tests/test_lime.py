@@ -590,10 +590,6 @@ def test_refusals_name_cause_and_remedy():
         pc.explain(wavy, B[:1], pc.LIME(), background=np.where(B[3, 1] == B, np.inf, B))
     with pytest.raises(pc.MethodError, match=r"LIME\(samples=4\) is too few for 3 columns: at least 5"):
         pc.explain(wavy, B[:1], pc.LIME(samples=4), background=B)
-    with pytest.raises(pc.MethodError, match="is for tables"):
-        pc.explain(lambda X: X.sum((1, 2)), np.ones((2, 3, 3)), pc.LIME(), background=np.ones((2, 3, 3)))
-    with pytest.raises(pc.MethodError, match="takes no masker"):
-        pc.explain(wavy, B[:1], pc.LIME(), background=B, masker=pc.Columns())
 
 
 def test_a_model_that_refuses_gaps_is_named():

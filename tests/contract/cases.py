@@ -173,7 +173,11 @@ ENTRIES: dict[str, Entry] = {
         {"rule": "gamma", "conv": "z-plus", "first": "flat", "attention": "AttnLRP", "unruled": "gradient"},
         shown_on={"unruled": ("network with an odd function",)},
     ),
-    "LIME": Entry(pc.LIME(samples=300), TABLES, {"samples": 200, "kernel_width": 0.5, "penalty": 50.0, "seed": 1}),
+    "LIME": Entry(
+        pc.LIME(samples=300),
+        (*TABLES, "network on pictures", "network on signals", "network on volumes", "function of pictures"),
+        {"samples": 200, "kernel_width": 0.5, "penalty": 50.0, "seed": 1},
+    ),
     "ExactShapley": Entry(pc.ExactShapley(), TABLES),
     "KernelShap": Entry(
         pc.KernelShap(samples=40),

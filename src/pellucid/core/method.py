@@ -126,6 +126,14 @@ class SamplingMethod(Method):
         """x (n, *features) -> values (n, *features)"""
 
 
+class SurrogateMethod(SamplingMethod):
+    """Draws its own points around a table's row; where parts of the input are hidden by a masker, it plays that game."""
+
+    @abstractmethod
+    def play(self, game: Game, rng: np.random.Generator) -> Parts:
+        """-> values (n, p) over players"""
+
+
 class TreeMethod(Method):
     """Reads the trees of an ensemble instead of asking the model."""
 

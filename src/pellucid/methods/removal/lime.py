@@ -12,6 +12,9 @@ The values are b: how the score moves per standard deviation of a number, and by
 another one. They are slopes and not contributions, and b0 + sum(b) is not the score: hence no base value. `fit` is the
 weighted R2 of the surrogate: low means that no linear model describes this neighbourhood. The neighbours' noise is the
 same for all rows, so errors of different rows are correlated; `stderr` is that of each single value.
+
+Where parts of the input are hidden (pictures, texts, or with masker=), the neighbours are 0/1 masks:
+`lime_masks.py`.
 """
 
 from __future__ import annotations
@@ -23,10 +26,19 @@ import numpy as np
 
 from pellucid.core.budget import Budget
 from pellucid.core.errors import MethodError
-from pellucid.core.method import Card, Neighbourhood, Parts, SamplingMethod, check_positive
+from pellucid.core.masking import Game
+from pellucid.core.method import Card, Neighbourhood, Parts, SurrogateMethod, check_positive
 from pellucid.core.scalar import Scalar
 from pellucid.core.schema import Schema
-from pellucid.methods.removal.lime_fit import Surrogate, euclidean_distance, proximity, weighted_ridge
+from pellucid.methods.removal.lime_fit import (
+    Surrogate,
+    cosine_distance,
+    doubts,
+    euclidean_distance,
+    proximity,
+    weighted_ridge,
+)
+from pellucid.methods.removal.lime_masks import WIDTH, by_masks
 from pellucid.methods.removal.lime_neighbours import Around
 
 _CELLS = 2**22  # numbers of neighbours held at once, whatever the number of samples
@@ -43,8 +55,10 @@ class Neighbours:
 
 
 @dataclass(frozen=True)
-class LIME(SamplingMethod):
-    """`samples` neighbours a row; `kernel_width` None is 0.75 sqrt(p); `penalty` is the ridge's, on the slopes alone."""
+class LIME(SurrogateMethod):
+    """`samples` neighbours a row; `kernel_width` None is 0.75 sqrt(p) on a table and 0.25 on masks; `penalty` is the ridge's,
+    on the slopes alone.
+    """
 
     samples: int = 5000
     kernel_width: float | None = None
@@ -55,8 +69,8 @@ class LIME(SamplingMethod):
         question="Which features does a linear model of the neighbourhood rely on?",
         scope="local",
         access="black box",
-        inputs=("table",),
-        output="a slope per column: per standard deviation of a number, or for keeping a level",
+        inputs=("table", "image", "volume", "signal"),
+        output="a slope per column (per standard deviation of a number, or for keeping a level) or per shown part",
         cost="`samples` rows",
         strengths="needs only answers; says how well it fits and how far it can be trusted",
         weaknesses="the answer depends on the kernel's width; neighbours ignore that columns go together; not additive",
@@ -93,6 +107,13 @@ class LIME(SamplingMethod):
             doubts = (*doubts, f"only {len(y):,} of {self.samples:,} neighbours a row were asked")
         return Parts(values, stderr=stderr, fit=fit, warnings=doubts)
 
+    def play(self, game: Game, rng: np.random.Generator) -> Parts:
+        return by_masks(game, rng, self.samples, self._fit_masks)
+
+    def _fit_masks(self, z: np.ndarray, y: np.ndarray) -> Surrogate:
+        """Masks z (m, p), scores y (m, n)"""
+        return weighted_ridge(z, proximity(cosine_distance(z), self.kernel_width or WIDTH), y, self.penalty)
+
     def _ask(self, f: Scalar, around: Around, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Noise (m, p) and the model's answers (m, n), in rounds until `samples`, or until the budget is spent."""
         p = around.x.shape[1]
@@ -127,7 +148,7 @@ def _doubts(
     schema: Schema | None, stderr: np.ndarray, fit: np.ndarray, y: np.ndarray, effective: float
 ) -> tuple[str, ...]:
     """What a reader must know before believing these values; stderr (n, p), fit (n,), y (m, n)."""
-    found, (n, p) = [], stderr.shape
+    found, p = [], stderr.shape[1]
     unknown = np.flatnonzero(np.isnan(stderr).any(axis=0))
     if len(unknown):
         names = [str(j) if schema is None else repr(schema.names[j]) for j in unknown[:5]]
@@ -135,18 +156,4 @@ def _doubts(
             f"{len(unknown)} of {p} columns ({', '.join(names)}{', ...' * (len(unknown) > 5)}) did not vary among the "
             "neighbours of some rows, for want of other values in the background: their 0 is no finding"
         )
-    flat = int((y.max(axis=0) == y.min(axis=0)).sum())
-    if flat:
-        found.append(f"the score is the same for all neighbours of {flat} of {n} rows: their values are 0")
-    poor = int((fit < 0.5).sum())
-    if poor:
-        found.append(
-            f"the linear surrogate follows less than half of the score's variation around {poor} of {n} rows "
-            f"(smallest R2 {fit.min():.2g})"
-        )
-    if effective < 5 * (p + 1):
-        found.append(
-            f"the {len(y)} neighbours of a row count like {effective:.3g} for {p} columns: take more samples or a larger "
-            "kernel_width"
-        )
-    return tuple(found)
+    return (*found, *doubts(fit, y, effective, p, "columns"))

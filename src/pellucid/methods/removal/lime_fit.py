@@ -101,3 +101,23 @@ def _r2(weights: np.ndarray, y: np.ndarray, off: np.ndarray, left: np.ndarray) -
     rounding = weights.sum() * (1e-14 * np.abs(y).max(axis=0)) ** 2
     still = spread <= rounding
     return np.where(still, 1.0, 1 - missed / np.where(still, 1.0, spread))
+
+
+def doubts(fit: np.ndarray, y: np.ndarray, effective: float, p: int, parts: str) -> tuple[str, ...]:
+    """What a reader must know before believing n surrogates of p parts: fit (n,), y (m, n)."""
+    found, n = [], len(fit)
+    flat = int((y.max(axis=0) == y.min(axis=0)).sum())
+    if flat:
+        found.append(f"the score is the same for all neighbours of {flat} of {n} rows: their values are 0")
+    poor = int((fit < 0.5).sum())
+    if poor:
+        found.append(
+            f"the linear surrogate follows less than half of the score's variation around {poor} of {n} rows "
+            f"(smallest R2 {fit.min():.2g})"
+        )
+    if effective < 5 * (p + 1):
+        found.append(
+            f"the {len(y)} neighbours of a row count like {effective:.3g} for {p} {parts}: take more samples or a larger "
+            "kernel_width"
+        )
+    return tuple(found)
