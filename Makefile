@@ -55,4 +55,5 @@ $(BIN)/python:
 	@echo "Installing into .venv with every extra; the first time takes a few minutes ..."
 	@$(INSTALL) --upgrade pip
 	@$(INSTALL) --editable '.[all,dev]'
+	@$(INSTALL) --no-deps grad-cam  # a peer for tests; it asks for torchvision, which is not built for every torch
 	@touch .venv/demo.stamp $@
