@@ -18,7 +18,8 @@ import pellucid as pc
 from oracles import oracle
 from pellucid.core.method import Neighbourhood
 from pellucid.core.schema import Column, Schema
-from pellucid.methods.removal.lime_fit import cosine_distance, euclidean_distance, proximity, weighted_ridge
+from pellucid.methods.removal.lime_fit import weighted_ridge
+from pellucid.methods.removal.lime_kernel import distances, proximity
 
 SQRT2 = np.sqrt(2)
 
@@ -55,7 +56,7 @@ KERNELS = {  # the paper's width s is sqrt(2) times the lime package's
 def test_all_masks_of_a_game_under_both_kernels(name):
     entry = oracle("LIME-1")
     expected, tol = entry["expected"][name], entry["tol"]
-    weights = proximity(euclidean_distance(MASKS, np.ones(3)), KERNELS[name])
+    weights = proximity(distances(MASKS, np.ones(3), "euclidean"), KERNELS[name])
     y = (MASKS[:, 0] * MASKS[:, 1] + 2 * MASKS[:, 2])[:, None]
     free, shrunk = weighted_ridge(MASKS, weights, y, 0), weighted_ridge(MASKS, weights, y, 1.0)
     np.testing.assert_allclose(free.coefficients[0], expected["coef"], atol=tol)
@@ -68,7 +69,7 @@ def test_all_masks_of_a_game_under_both_kernels(name):
 def test_cosine_distance_of_masks():
     entry = oracle("LIME-COS")
     expected, tol = entry["expected"], entry["tol"]
-    distance = cosine_distance(np.array([[1, 1, 0], [0, 1, 0], [1, 1, 1], [0, 0, 0]]))
+    distance = distances(np.array([[1, 1, 0], [0, 1, 0], [1, 1, 1], [0, 0, 0]]), np.ones(3), "cosine")
     np.testing.assert_allclose(distance, [expected["m2"], expected["m1"], 0, 1], atol=tol)
     assert proximity(distance, 0.25)[0] == pytest.approx(expected["image_weight_m2"], abs=tol)
     assert proximity(100 * distance, 25)[0] == pytest.approx(expected["text_weight_m2"], abs=tol)
@@ -77,7 +78,7 @@ def test_cosine_distance_of_masks():
 def test_presence_of_a_linear_games_players_without_penalty():
     w, b, x, start = np.array([2, -3, 0.5]), 1, np.array([1, 2, 4]), np.array([0.5, 0, -2])
     y = (start + MASKS * (x - start)) @ w + b
-    weights = proximity(euclidean_distance(MASKS, np.ones(3)), 1.0)
+    weights = proximity(distances(MASKS, np.ones(3), "euclidean"), 1.0)
     entry = oracle("LIN-1")
     found = weighted_ridge(MASKS, weights, y[:, None], 0)
     np.testing.assert_allclose(found.coefficients[0], entry["expected"]["presence_LIME_no_penalty"], atol=entry["tol"])
@@ -571,6 +572,14 @@ def test_a_spent_budget_still_gives_the_least_that_is_an_answer():
         ({"kernel_width": "wide"}, "kernel_width='wide'"),
         ({"penalty": -1}, "penalty=-1"),
         ({"penalty": None}, "penalty=None"),
+        ({"sampling": "far"}, "choose one of around, training"),
+        ({"bins": 1}, "at least 2 bins"),
+        ({"bins": "four"}, "whole number"),
+        ({"distance": "crow"}, "choose one of euclidean, manhattan, chebyshev, cosine, shapley"),
+        ({"loss": "hinge"}, "choose one of squared, logistic"),
+        ({"selection": 3}, r"give HighestWeights\(\)"),
+        ({"distance": "shapley", "loss": "logistic"}, "leave the others out"),
+        ({"tolerance": 0}, "tolerance=0"),
     ],
 )
 def test_fields_out_of_range(fields, match):
@@ -590,6 +599,8 @@ def test_refusals_name_cause_and_remedy():
         pc.explain(wavy, B[:1], pc.LIME(), background=np.where(B[3, 1] == B, np.inf, B))
     with pytest.raises(pc.MethodError, match=r"LIME\(samples=4\) is too few for 3 columns: at least 5"):
         pc.explain(wavy, B[:1], pc.LIME(samples=4), background=B)
+    with pytest.raises(pc.MethodError, match="give a masker, for example masker=Columns"):
+        pc.explain(wavy, B[:1], pc.LIME(distance="shapley"), background=B)
 
 
 def test_a_model_that_refuses_gaps_is_named():

@@ -175,8 +175,20 @@ ENTRIES: dict[str, Entry] = {
     ),
     "LIME": Entry(
         pc.LIME(samples=300),
-        (*TABLES, "network on pictures", "network on signals", "network on volumes", "function of pictures"),
-        {"samples": 200, "kernel_width": 0.5, "penalty": 50.0, "seed": 1},
+        (*TABLES, "function of pictures"),
+        {
+            "samples": 200,
+            "sampling": "training",
+            "bins": 3,
+            "kernel_width": 0.5,
+            "distance": "cosine",
+            "loss": "logistic",
+            "selection": pc.ForwardSelection(2),
+            "penalty": 50.0,
+            "tolerance": 1e3,
+            "seed": 1,
+        },
+        base={"tolerance": pc.LIME(samples=600)},
     ),
     "ExactShapley": Entry(pc.ExactShapley(), TABLES),
     "KernelShap": Entry(

@@ -63,9 +63,6 @@ TARGETS = dict.fromkeys(["Class", "Margin", "Predicted", "Output", "Custom"], "p
 
 MASKERS = dict.fromkeys(["Columns", "Baseline", "Grid"], "pellucid.core.maskers")
 
-# What absence looks like, where a name or a number does not say it.
-BASELINES = dict.fromkeys(["Noise", "Together"], "pellucid.core.baseline")
-
 RECORDS = {
     **dict.fromkeys(
         ["Attribution", "Interactions", "Players", "Importance", "Curve", "Scorecard", "Comparison"],
@@ -96,6 +93,9 @@ RULES = dict.fromkeys(
     ["Epsilon", "Gamma", "AlphaBeta", "ZPlus", "WSquare", "Flat", "ZBox"], "pellucid.models.rewire.recipes"
 )
 
+# Which features LIME's surrogate keeps.
+SELECTIONS = dict.fromkeys(["HighestWeights", "ForwardSelection", "LassoPath"], "pellucid.methods.removal.lime_select")
+
 PUBLIC: dict[str, str] = {
     **VERBS,
     **METHODS,
@@ -105,7 +105,7 @@ PUBLIC: dict[str, str] = {
     **RECORDS,
     **ERRORS,
     **RULES,
-    **BASELINES,
+    **SELECTIONS,
 }
 
 # Which extra of the package brings an optional framework.

@@ -1,20 +1,21 @@
 """LIME: the slopes of a linear model that is fitted to the model's answers near one row.
 
 Ribeiro, Singh & Guestrin, "Why Should I Trust You?" (KDD 2016), eq. 1 and 2. For neighbours z_s of a row x, told to the
-surrogate as z'_s (`lime_neighbours.py`: numbers in standard deviations from x, levels as 1 where x's own is kept),
+surrogate as z'_s (`lime_neighbours.py`: numbers in standard deviations from x, levels and bins as 1 where x's own),
 
     minimise over b0, b   sum_s pi_s (f(z_s) - b0 - z'_s . b)^2 + penalty * |b|^2,    pi_s = exp(-D_s^2 / (2 kernel_width^2))
 
-with D_s the Euclidean distance of z'_s from x's own z'. This kernel is the lime package's, which takes the square root
-of exp(-D^2 / width^2); with the paper's exp(-D^2 / s^2), the same weights come from kernel_width = s / sqrt(2).
+with D_s the distance of z'_s from x's own z' (`lime_kernel.py`). This kernel is the lime package's, which takes the square
+root of exp(-D^2 / width^2); with the paper's exp(-D^2 / s^2), the same weights come from kernel_width = s / sqrt(2).
 
-The values are b: how the score moves per standard deviation of a number, and by keeping a level rather than taking
-another one. They are slopes and not contributions, and b0 + sum(b) is not the score: hence no base value. `fit` is the
-weighted R2 of the surrogate: low means that no linear model describes this neighbourhood. The neighbours' noise is the
-same for all rows, so errors of different rows are correlated; `stderr` is that of each single value.
+The values are b: how the score moves per standard deviation of a number, and by keeping a level or a bin rather than
+taking another one. They are slopes and not contributions, and b0 + sum(b) is not the score: hence no base value. `fit` is
+the weighted R2 of the surrogate: low means that no linear model describes this neighbourhood. The neighbours' noise is the
+same for all rows, so errors of different rows are correlated; `stderr` is that of each single value, given the features
+that were selected.
 
-Where parts of the input are hidden (pictures, texts, or with masker=), the neighbours are 0/1 masks:
-`lime_masks.py`.
+With a masker, or on inputs that are no table, players come and go instead (`lime_masks.py`): z' is then the 0/1 mask, and a
+value is what the surrogate gains by a player's presence.
 """
 
 from __future__ import annotations
@@ -25,21 +26,16 @@ from typing import ClassVar
 import numpy as np
 
 from pellucid.core.budget import Budget
-from pellucid.core.errors import MethodError
+from pellucid.core.errors import InputError, MethodError, ModelError
 from pellucid.core.masking import Game
-from pellucid.core.method import Card, Neighbourhood, Parts, SurrogateMethod, check_positive
+from pellucid.core.method import Card, Neighbourhood, Parts, PlayingMethod, check_positive
 from pellucid.core.scalar import Scalar
-from pellucid.core.schema import Schema
-from pellucid.methods.removal.lime_fit import (
-    Surrogate,
-    cosine_distance,
-    doubts,
-    euclidean_distance,
-    proximity,
-    weighted_ridge,
-)
-from pellucid.methods.removal.lime_masks import WIDTH, by_masks
-from pellucid.methods.removal.lime_neighbours import Around
+from pellucid.methods.removal import lime_masks
+from pellucid.methods.removal.lime_kernel import Distance
+from pellucid.methods.removal.lime_local import Local, Loss
+from pellucid.methods.removal.lime_neighbours import Around, Sampling, check_sampling
+from pellucid.methods.removal.lime_select import Selection
+from pellucid.methods.removal.lime_stop import Found, goals
 
 _CELLS = 2**22  # numbers of neighbours held at once, whatever the number of samples
 _ROUND = 256  # neighbours a row between two looks at the budget
@@ -55,14 +51,24 @@ class Neighbours:
 
 
 @dataclass(frozen=True)
-class LIME(SurrogateMethod):
-    """`samples` neighbours a row; `kernel_width` None is 0.75 sqrt(p) on a table and 0.25 on masks; `penalty` is the ridge's,
-    on the slopes alone.
+class LIME(PlayingMethod):
+    """`samples` neighbours a row, fewer where its largest standard error is at most `tolerance`, in the unit of the score.
+
+    `sampling` "around" the row or from the "training" data's own spread; `bins` (4: quartiles) tells numbers by their bin
+    rather than their value; `kernel_width` None follows `distance` (Euclidean: 0.75 sqrt(p)); `loss` "logistic" follows
+    log-odds of probabilities; `selection` keeps a few features; `penalty` is the ridge's, on the slopes alone.
+    Coverage of error bars is claimed at fixed samples.
     """
 
     samples: int = 5000
+    sampling: Sampling = "around"
+    bins: int | None = None
     kernel_width: float | None = None
+    distance: Distance = "euclidean"
+    loss: Loss = "squared"
+    selection: Selection | None = None
     penalty: float = 1.0
+    tolerance: float | None = None
     seed: int = 0
 
     card: ClassVar[Card] = Card(
@@ -70,7 +76,7 @@ class LIME(SurrogateMethod):
         scope="local",
         access="black box",
         inputs=("table", "image", "volume", "signal"),
-        output="a slope per column (per standard deviation of a number, or for keeping a level) or per shown part",
+        output="a slope per column: per standard deviation of a number, or for keeping a level; a gain per player of a masker",
         cost="`samples` rows",
         strengths="needs only answers; says how well it fits and how far it can be trusted",
         weaknesses="the answer depends on the kernel's width; neighbours ignore that columns go together; not additive",
@@ -79,51 +85,65 @@ class LIME(SurrogateMethod):
     )
 
     def __post_init__(self) -> None:
-        if not isinstance(self.samples, int):
-            raise MethodError(f"LIME(samples={self.samples!r}): expected a whole number.")
-        check_positive(self, "samples", *(["kernel_width"] if self.kernel_width is not None else []))
+        for name in ("samples", "bins"):
+            value = getattr(self, name)
+            if not isinstance(value, int) and not (name == "bins" and value is None):
+                raise MethodError(f"LIME({name}={value!r}): expected a whole number.")
+        check_positive(self, "samples", *(n for n in ("kernel_width", "tolerance") if getattr(self, n) is not None))
         if self.penalty != 0:
             check_positive(self, "penalty")
+        check_sampling(self.sampling, self.bins)
+        _ = self.local
+
+    @property
+    def local(self) -> Local:
+        """How the surrogate is made of samples."""
+        return Local(self.kernel_width, self.distance, self.loss, self.selection, self.penalty)
 
     def neighbours(self, x: np.ndarray, neighbourhood: Neighbourhood, rng: np.random.Generator) -> Neighbours:
         """All neighbours of rows x (n, p): what `attribute` asks and fits when it is handed the same `rng`."""
-        around = Around.of(x, neighbourhood)
+        around = self._around(x, neighbourhood)
         noise = rng.standard_normal((self.samples, x.shape[1]))
         told = [around.features(row, noise) for row in range(len(x))]
         weights = [self._weights(around, row, features) for row, features in enumerate(told)]
         return Neighbours(around.points(noise), np.stack(told, axis=1), np.stack(weights, axis=1))
 
-    def attribute(self, f: Scalar, x: np.ndarray, neighbourhood: Neighbourhood, rng: np.random.Generator) -> Parts:
-        around = Around.of(x, neighbourhood)
-        noise, y = self._ask(f, around, rng)
-        values, stderr, fit = np.empty(x.shape), np.empty(x.shape), np.empty(len(x))
-        effective = np.inf
-        for rows in around.alike():
-            surrogate = self._fit(around, int(rows[0]), noise, y[:, rows])
-            values[rows], stderr[rows], fit[rows] = surrogate.coefficients, surrogate.stderr, surrogate.r2
-            effective = min(effective, surrogate.effective)
-        doubts = _doubts(neighbourhood.schema, stderr, fit, y, effective)
-        if len(y) < self.samples:
-            doubts = (*doubts, f"only {len(y):,} of {self.samples:,} neighbours a row were asked")
-        return Parts(values, stderr=stderr, fit=fit, warnings=doubts)
-
     def play(self, game: Game, rng: np.random.Generator) -> Parts:
-        return by_masks(game, rng, self.samples, self._fit_masks)
+        return lime_masks.play(self.local, game, self.samples, self.tolerance, rng)
 
-    def _fit_masks(self, z: np.ndarray, y: np.ndarray) -> Surrogate:
-        """Masks z (m, p), scores y (m, n)"""
-        return weighted_ridge(z, proximity(cosine_distance(z), self.kernel_width or WIDTH), y, self.penalty)
-
-    def _ask(self, f: Scalar, around: Around, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Noise (m, p) and the model's answers (m, n), in rounds until `samples`, or until the budget is spent."""
-        p = around.x.shape[1]
+    def attribute(self, f: Scalar, x: np.ndarray, neighbourhood: Neighbourhood, rng: np.random.Generator) -> Parts:
+        if self.distance == "shapley":
+            raise MethodError("LIME(distance='shapley') weighs 0/1 masks: give a masker, for example masker=Columns().")
+        around, (n, p) = self._around(x, neighbourhood), x.shape
         least = p + 2  # fewer points than that determine no slope and no error
         if self.samples < least:
             raise MethodError(f"LIME(samples={self.samples}) is too few for {p} columns: at least {least}.")
-        noise, y, drawn = [], [], 0
-        while size := min(self.samples - drawn, max(least - drawn, self._affordable(f, around.x))):
+        found, noise, y = Found.nothing(n, p), np.empty((0, p)), np.empty((0, n))
+        for goal in goals(self.samples, least, self.tolerance):
+            noise, y = self._ask(f, around, rng, goal, (noise, y))
+            now = self._fit(around, noise, y)
+            found = now if self.tolerance is None else found.refined(now, self.tolerance)
+            if len(y) < goal or (self.tolerance is not None and found.reached(self.tolerance).all()):
+                break
+        stopped = self.tolerance is not None and found.reached(self.tolerance).all()
+        unknown = around.still if self.selection else np.isnan(found.stderr)
+        doubts = _unmoved(np.any(unknown, axis=0), neighbourhood) + found.doubts(
+            y, len(y) if stopped else self.samples, "columns"
+        )
+        return found.parts(self.tolerance, None, tuple(doubts))
+
+    def _around(self, x: np.ndarray, neighbourhood: Neighbourhood) -> Around:
+        return Around.of(x, neighbourhood, self.sampling == "training", self.bins)
+
+    def _ask(
+        self, f: Scalar, around: Around, rng: np.random.Generator, goal: int, had: tuple[np.ndarray, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Noise (m, p) and answers (m, n), of which some are `had`: in rounds up to m = goal, or until the budget is spent."""
+        noise, y = [had[0]], [had[1]]
+        drawn, p = len(had[1]), around.x.shape[1]
+        while size := min(goal - drawn, max(p + 2 - drawn, self._affordable(f, around.x))):
             noise.append(rng.standard_normal((size, p)))
-            y.append(f(around.points(noise[-1])))
+            y.append(_answers(f, around.points(noise[-1])))
             drawn += size
         return np.concatenate(noise), np.concatenate(y)
 
@@ -134,26 +154,39 @@ class LIME(SurrogateMethod):
             return size
         return 0 if f.meter.spent else int(min(size, _ROUND, f.meter.rows_left() // len(x)))
 
-    def _fit(self, around: Around, row: int, noise: np.ndarray, y: np.ndarray) -> Surrogate:
-        """One design for y (m, k) of the rows that share it."""
-        features = around.features(row, noise)
-        return weighted_ridge(features, self._weights(around, row, features), y, self.penalty)
+    def _fit(self, around: Around, noise: np.ndarray, y: np.ndarray) -> Found:
+        """noise (m, p), answers (m, n); one design for the rows that share it"""
+        found = Found.nothing(*around.x.shape)
+        for rows in around.alike():
+            features = around.features(int(rows[0]), noise)
+            weights = self._weights(around, int(rows[0]), features)
+            found.placed(rows, Found.of(self.local.fit(features, weights, y[:, rows])))
+        return found
 
     def _weights(self, around: Around, row: int, features: np.ndarray) -> np.ndarray:
-        width = self.kernel_width or 0.75 * np.sqrt(features.shape[1])
-        return proximity(euclidean_distance(features, around.at(row)), width)
+        away = around.origin(row) if self.distance == "cosine" else np.zeros(features.shape[1])
+        return self.local.weigh(features + away, around.at(row) + away)
 
 
-def _doubts(
-    schema: Schema | None, stderr: np.ndarray, fit: np.ndarray, y: np.ndarray, effective: float
-) -> tuple[str, ...]:
-    """What a reader must know before believing these values; stderr (n, p), fit (n,), y (m, n)."""
-    found, p = [], stderr.shape[1]
-    unknown = np.flatnonzero(np.isnan(stderr).any(axis=0))
-    if len(unknown):
-        names = [str(j) if schema is None else repr(schema.names[j]) for j in unknown[:5]]
-        found.append(
-            f"{len(unknown)} of {p} columns ({', '.join(names)}{', ...' * (len(unknown) > 5)}) did not vary among the "
-            "neighbours of some rows, for want of other values in the background: their 0 is no finding"
-        )
-    return (*found, *doubts(fit, y, effective, p, "columns"))
+def _answers(f: Scalar, points: np.ndarray) -> np.ndarray:
+    """points (m, n, p) -> (m, n); a model that fails on a neighbour fails on a row that nobody gave"""
+    try:
+        return f(points)
+    except (ModelError, InputError) as error:
+        raise type(error)(
+            f"{error} The model was asked about neighbours that LIME made by changing columns of x on their own, and "
+            "answers for x itself: give background rows from the range that it knows, "
+            "or wrap it in a function that answers for any mix of columns."
+        ) from error
+
+
+def _unmoved(unknown: np.ndarray, neighbourhood: Neighbourhood) -> list[str]:
+    """(p,) columns whose 0 is no finding, in a sentence"""
+    schema, places = neighbourhood.schema, np.flatnonzero(unknown)
+    if not len(places):
+        return []
+    names = [str(j) if schema is None else repr(schema.names[j]) for j in places[:5]]
+    return [
+        f"{len(places)} of {len(unknown)} columns ({', '.join(names)}{', ...' * (len(places) > 5)}) did not vary among the "
+        "neighbours of some rows, for want of other values in the background: their 0 is no finding"
+    ]

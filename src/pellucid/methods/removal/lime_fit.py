@@ -7,6 +7,9 @@ Ribeiro, Singh & Guestrin, "Why Should I Trust You?" (KDD 2016), eq. 1 and 2, wi
 The intercept b0 is free. With Z the samples less their weighted mean and W = diag(pi), b = A^-1 Z' W y for
 A = Z' W Z + penalty: one factorisation serves every y on the same samples. Any sampler of z' can use this: Gaussian
 neighbours of a table's row, or 0/1 masks of superpixels and words.
+
+A sample of infinite weight is met exactly. So all 2^p masks, the Shapley kernel, and no penalty make b the Shapley values
+(Lundberg & Lee, "A Unified Approach to Interpreting Model Predictions", 2017, theorem 2).
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor, cho_solve, null_space
 
 from pellucid.core.errors import MethodError
 
@@ -30,35 +33,21 @@ class Surrogate:
     effective: float  # how many equally weighted samples would weigh as much
 
 
-def proximity(distance: np.ndarray, width: float) -> np.ndarray:
-    """exp(-D^2 / (2 width^2)), as the lime package has it; the paper's exp(-D^2 / s^2) is width = s / sqrt(2)."""
-    return np.asarray(np.exp(-0.5 * (distance / width) ** 2))
-
-
-def euclidean_distance(features: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """features (m, p), the instance's own `at` (p,) -> (m,)"""
-    return np.asarray(np.sqrt(((features - at) ** 2).sum(axis=1)))
-
-
-def cosine_distance(masks: np.ndarray) -> np.ndarray:
-    """0/1 masks (m, p) -> (m,) one minus the cosine with the mask that shows all: 1 - sqrt(shown / p)."""
-    return np.asarray(1 - np.sqrt(masks.mean(axis=1)))
-
-
-def weighted_ridge(features: np.ndarray, weights: np.ndarray, y: np.ndarray, penalty: float) -> Surrogate:
+def weighted_ridge(
+    features: np.ndarray, weights: np.ndarray, y: np.ndarray, penalty: float, complete: bool = False
+) -> Surrogate:
     """features (m, p), weights (m,), y (m, k) -> k surrogates.
 
     The standard error is the sandwich A^-1 (sum of squared scores) A^-1, each residual divided by one minus its leverage
     (HC3, the jackknife's: MacKinnon & White 1985), so it holds for a model that is not linear. Added to its square is
     that of the penalty's pull towards zero, penalty * (Z' W Z)^-1 b: together they measure the distance to the
     unpenalised large-sample limit, and where the pull dominates (a nearly linear model) the interval errs on the wide side.
+    `complete` says that these are all samples there are, not a draw: then the pull alone is left.
     """
-    total = weights.sum()
-    if not total > 0:
-        raise MethodError("no sample weighs anything this near to the instance: take a larger kernel_width.")
-    shown = features[weights > 0]
-    varies = shown.max(axis=0) > shown.min(axis=0)
-    mean, middle = weights @ features / total, weights @ y / total
+    if np.isinf(weights).any():
+        return _constrained(features, weights, y, penalty, complete)
+    varies = varying(features, weights)
+    mean, middle = weights @ features / weights.sum(), weights @ y / weights.sum()
     z = (features - mean)[:, varies]  # (m, q)
     off = np.where(y.max(axis=0) > y.min(axis=0), y - middle, 0.0)  # (m, k)
     gram = (z * weights[:, None]).T @ z
@@ -68,9 +57,59 @@ def weighted_ridge(features: np.ndarray, weights: np.ndarray, y: np.ndarray, pen
     coefficients, stderr = np.zeros((y.shape[1], len(mean))), np.full((y.shape[1], len(mean)), np.nan)
     coefficients[:, varies] = b.T
     pull = penalty * np.linalg.pinv(gram, hermitian=True) @ b if penalty else np.zeros_like(b)
-    stderr[:, varies] = np.sqrt(_variance(z, weights, left, inverse) + pull.T**2)
-    r2 = _r2(weights, y, off, left)
-    return Surrogate(coefficients, middle - coefficients @ mean, r2, stderr, _effective(weights))
+    moved = z @ inverse  # (m, q) what a unit of weighted residual does to b
+    leverage = weights * (1 / weights.sum() + (moved * z).sum(axis=1))
+    variance = 0.0 if complete else _variance(weights, left, moved, leverage)
+    stderr[:, varies] = np.sqrt(variance + pull.T**2)
+    r2 = weighted_r2(weights, y, y - left)
+    return Surrogate(coefficients, middle - coefficients @ mean, r2, stderr, effective_number(weights))
+
+
+def varying(features: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(p,) whether a feature takes more than one value among the samples (m, p) that weigh anything."""
+    if not weights.sum() > 0:
+        raise MethodError("no sample weighs anything this near to the instance: take a larger kernel_width.")
+    shown = features[weights > 0]
+    return np.asarray(shown.max(axis=0) > shown.min(axis=0))
+
+
+def effective_number(weights: np.ndarray) -> float:
+    """Kish's effective number of samples; those that are met exactly count apart, one each."""
+    met = np.isinf(weights)
+    share = weights[~met] / weights[~met].max(initial=1e-300)
+    return float(met.sum() + (share.sum() ** 2 / (share**2).sum() if share.any() else 0))
+
+
+def weighted_r2(weights: np.ndarray, y: np.ndarray, guess: np.ndarray) -> np.ndarray:
+    """y, guess (m, k) -> (k,) share of y's weighted variation that the surrogate follows, 1 where there is none."""
+    off = y - weights @ y / weights.sum()
+    spread, missed = weights @ off**2, weights @ (y - guess) ** 2
+    rounding = weights.sum() * (1e-14 * np.abs(y).max(axis=0)) ** 2
+    still = spread <= rounding
+    return np.where(still, 1.0, 1 - missed / np.where(still, 1.0, spread))
+
+
+def _constrained(features: np.ndarray, weights: np.ndarray, y: np.ndarray, penalty: float, complete: bool) -> Surrogate:
+    """The ridge among those (b0, b) that meet the samples of infinite weight: (b0, b) = start + N g, g free."""
+    met = np.isinf(weights)
+    design = np.column_stack([np.ones(len(features)), features])  # (m, p + 1)
+    exact, rest, w = design[met], design[~met], weights[~met]
+    start = np.linalg.pinv(exact) @ y[met]  # (p + 1, k)
+    if not np.allclose(exact @ start, y[met], rtol=1e-9, atol=1e-9 * (1 + np.abs(y).max())):
+        raise MethodError("samples of infinite weight contradict each other: no linear surrogate meets all of them.")
+    free = penalty * np.diag([0.0] + [1.0] * features.shape[1])
+    basis = null_space(exact)  # (p + 1, g)
+    curve = basis.T @ ((rest * w[:, None]).T @ rest + free) @ basis
+    inverse = basis @ np.linalg.pinv(curve, hermitian=True) @ basis.T
+    left = y[~met] - rest @ start
+    b = start + inverse @ (rest.T @ (w[:, None] * left) - free @ start)
+    left, moved = y[~met] - rest @ b, rest @ inverse
+    leverage = w * (moved * rest).sum(axis=1)
+    variance = np.zeros_like(b.T) if complete else _variance(w, left, moved, leverage)
+    pull = inverse @ free @ b
+    r2 = weighted_r2(w, y[~met], y[~met] - left) if len(w) else np.ones(y.shape[1])
+    stderr = np.sqrt(variance + pull.T**2)[:, 1:]
+    return Surrogate(b[1:].T, b[0], r2, stderr, effective_number(weights))
 
 
 def _inverse(a: np.ndarray) -> np.ndarray:
@@ -81,43 +120,7 @@ def _inverse(a: np.ndarray) -> np.ndarray:
         return np.asarray(np.linalg.pinv(a, hermitian=True))
 
 
-def _variance(z: np.ndarray, weights: np.ndarray, left: np.ndarray, inverse: np.ndarray) -> np.ndarray:
-    """z (m, q), residuals (m, k) -> the sandwich's diagonal (k, q)"""
-    moved = z @ inverse  # (m, q) what a unit of weighted residual does to b
-    leverage = weights * (1 / weights.sum() + (moved * z).sum(axis=1))
+def _variance(weights: np.ndarray, left: np.ndarray, moved: np.ndarray, leverage: np.ndarray) -> np.ndarray:
+    """residuals (m, k), moved (m, q), leverage (m,) -> the sandwich's diagonal (k, q)"""
     scores = weights[:, None] * left / np.maximum(1 - leverage, 1e-9)[:, None]
     return np.asarray((scores**2).T @ moved**2)
-
-
-def _effective(weights: np.ndarray) -> float:
-    """Kish's effective number of samples."""
-    share = weights / weights.max()
-    return float(share.sum() ** 2 / (share**2).sum())
-
-
-def _r2(weights: np.ndarray, y: np.ndarray, off: np.ndarray, left: np.ndarray) -> np.ndarray:
-    """(k,) share of y's weighted variation that the surrogate follows."""
-    spread, missed = weights @ off**2, weights @ left**2
-    rounding = weights.sum() * (1e-14 * np.abs(y).max(axis=0)) ** 2
-    still = spread <= rounding
-    return np.where(still, 1.0, 1 - missed / np.where(still, 1.0, spread))
-
-
-def doubts(fit: np.ndarray, y: np.ndarray, effective: float, p: int, parts: str) -> tuple[str, ...]:
-    """What a reader must know before believing n surrogates of p parts: fit (n,), y (m, n)."""
-    found, n = [], len(fit)
-    flat = int((y.max(axis=0) == y.min(axis=0)).sum())
-    if flat:
-        found.append(f"the score is the same for all neighbours of {flat} of {n} rows: their values are 0")
-    poor = int((fit < 0.5).sum())
-    if poor:
-        found.append(
-            f"the linear surrogate follows less than half of the score's variation around {poor} of {n} rows "
-            f"(smallest R2 {fit.min():.2g})"
-        )
-    if effective < 5 * (p + 1):
-        found.append(
-            f"the {len(y)} neighbours of a row count like {effective:.3g} for {p} {parts}: take more samples or a larger "
-            "kernel_width"
-        )
-    return tuple(found)
