@@ -23,6 +23,7 @@ from pellucid.cli.options import (
     described,
     field_options,
 )
+from pellucid.core.baseline import BaselineLike
 from pellucid.core.errors import MethodError
 from pellucid.core.registry import METHODS, resolve
 from pellucid.core.spelling import parse, spell
@@ -152,6 +153,14 @@ def test_every_method_becomes_options_whose_defaults_are_its_own(name: str):
 def test_a_whole_number_stays_whole_where_both_kinds_fit():
     assert isinstance(FieldType(float | int).convert("3", None, None), int)
     assert isinstance(FieldType(float | int).convert("3.0", None, None), float)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Noise(draws=5, seed=1)", "Together(('zeros', 'blur'))", "Together((Noise(draws=2), 0.5))", "(0.5, 1.0)"],
+)
+def test_a_baseline_is_typed_as_it_is_spelled(text: str):
+    assert FieldType(BaselineLike).convert(text, None, None) == parse(text)
 
 
 @given(st.integers() | st.none())

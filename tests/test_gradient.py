@@ -1,13 +1,15 @@
 """Saliency, input times gradient and integrated gradients against closed forms."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch.nn import functional as F
 
 import pellucid as pc
-from nets import Formula, linear, mlp
+from nets import Formula, cnn, linear, mlp
 from oracles import oracle
+from pellucid.core.spelling import parse
 
 X, B = np.array([[1.0, 2, 4]]), np.array([[0.5, 0, -2]])
 
@@ -46,6 +48,94 @@ def test_every_way_to_name_a_baseline():
         np.testing.assert_allclose(record.values[0], expected, atol=1e-9)
     with pytest.raises(pc.InputError, match="needs background rows"):
         pc.explain(net, X, pc.IntegratedGradients(baseline="background"))
+
+
+SPAN = np.array([[1.0, 2, 4], [-3, 0, 1], [8, 8, 10]])  # rows with ranges of 3, 4 and 2
+
+
+@pytest.mark.parametrize("method", [pc.IntegratedGradients, pc.DeepLift])
+def test_noise_is_one_stream_in_each_rows_own_range(method):
+    """On a linear model the base values are w . (low + range * u) with the same u for every row."""
+    net = linear([2, -3, 0.5], 1)
+    record = pc.explain(net, SPAN, method(baseline="noise"))
+    unit = pc.explain(net, np.zeros((1, 3)), method(baseline=pc.Noise(low=0.0, high=1.0)))
+    shift = unit.base_values[0] - 1  # w . mean(u)
+    low, width = SPAN.min(1), np.ptp(SPAN, axis=1)
+    np.testing.assert_allclose(record.base_values, 1 - 0.5 * low + width * shift)  # the weights add up to -0.5
+    np.testing.assert_allclose(record.gap, 0, atol=1e-12)
+    weights = np.array([2, -3, 0.5])
+    u = (unit.data - unit.values / weights)[0] * 1.0  # value = w (0 - mean(u))
+    np.testing.assert_allclose(record.values, weights * (SPAN - low[:, None] - width[:, None] * u), atol=1e-12)
+    assert (u > 0).all() and (u < 1).all()
+
+
+def test_noise_of_another_seed_is_other_noise():
+    net = linear([2, -3, 0.5], 1)
+    first, same, other = (
+        pc.explain(net, X, pc.IntegratedGradients(baseline=pc.Noise(seed=s))).values for s in (0, 0, 1)
+    )
+    assert (first == same).all() and (first != other).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", [pc.IntegratedGradients, pc.DeepLift])
+def test_the_error_bar_of_noise_covers_the_truth(method):
+    """value_i = w_i (x_i - E u) with u uniform in [0, 1]."""
+    net, truth = linear([2, -3, 0.5], 1), np.array([2, -3, 0.5]) * (X[0] - 0.5)
+    covered = []
+    for seed in range(400):
+        noise = pc.Noise(draws=40, low=0.0, high=1.0, seed=seed)
+        record = pc.explain(net, X, method(baseline=noise))
+        covered.append(np.abs(record.values[0] - truth) < 1.96 * record.stderr[0])
+    assert 0.92 < np.mean(covered) < 0.97  # 40 draws: Student's t would be a little wider than 1.96
+
+
+def test_several_baselines_are_averaged_with_their_error_bar():
+    net = Formula(lambda x: x[:, 0] ** 2 + x[:, 1])
+    x = np.array([[3.0, 1.0]])
+    alone = [pc.explain(net, x, pc.IntegratedGradients(baseline=b)).values for b in (0.0, 1.0, (0.5, 2.0))]
+    method = pc.IntegratedGradients(baseline=pc.Together(("zeros", 1.0, (0.5, 2.0))))
+    record = pc.explain(net, x, method)
+    np.testing.assert_allclose(record.values, np.mean(alone, axis=0))
+    np.testing.assert_allclose(record.stderr, np.std(alone, axis=0, ddof=1) / np.sqrt(3))
+    np.testing.assert_allclose(record.base_values, np.mean([0, 2, 2.25]))
+    assert parse(repr(method)) == method
+    assert pc.explain(net, x, pc.IntegratedGradients(baseline=pc.Together(("zeros",)))).stderr is None
+
+
+def test_several_baselines_of_pictures():
+    net, x = cnn().double(), np.random.default_rng(0).normal(size=(2, 2, 8, 8))
+    of = ("zeros", "blur", "mean", pc.Noise(draws=2))
+    record = pc.explain(net, x, pc.IntegratedGradients(200, pc.Together(of)), target=1)
+    alone = [pc.explain(net, x, pc.IntegratedGradients(200, b), target=1) for b in of]
+    np.testing.assert_allclose(record.values, sum(a.values * k for a, k in zip(alone, (1, 1, 1, 2), strict=True)) / 5)
+    np.testing.assert_allclose(record.gap, 0, atol=5e-3)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: pc.IntegratedGradients(baseline="dark"), "choose one of zeros, mean, blur, background, noise"),
+        (lambda: pc.IntegratedGradients(baseline=("zeros", "blur")), r"several baselines are Together"),
+        (lambda: pc.IntegratedGradients(baseline=["zeros", "blur"]), r"several baselines are Together"),
+        (lambda: pc.Together(("zeros", "dark")), "unknown"),
+        (lambda: pc.Together("zeros"), "as a tuple"),
+        (lambda: pc.Together(()), "as a tuple"),
+        (lambda: pc.Noise(draws=0), "at least 1"),
+        (lambda: pc.Noise(low=1.0, high=1.0), "smaller than high"),
+        (lambda: pc.Deletion(fill="noise"), "one fill a row"),
+        (lambda: pc.Deletion(fill=pc.Together(("zeros", 1.0))), "one fill a row"),
+    ],
+)
+def test_baselines_are_checked(make, says: str):
+    with pytest.raises(pc.MethodError, match=says):
+        make()
+
+
+def test_noise_means_nothing_for_levels():
+    frame = pd.DataFrame({"a": [1.0, 2.0], "s": ["u", "v"]})
+    with pytest.raises(pc.InputError, match="means nothing for column 's'"):
+        pc.explain(lambda f: f["a"].to_numpy(), frame, pc.Occlusion(baseline=pc.Noise()))
 
 
 def test_saturation():

@@ -15,7 +15,7 @@ from pellucid.methods.removal.lime_fit import weighted_ridge
 from pellucid.methods.removal.lime_kernel import DISTANCES, default_width, distances, shapley_kernel
 from pellucid.methods.removal.lime_local import Local
 from pellucid.methods.removal.lime_logistic import logistic_ridge
-from pellucid.methods.removal.lime_masks import all_masks, draw
+from pellucid.methods.removal.lime_masks import all_masks
 
 
 def drawn(m=60, p=5, k=3, seed=0):
@@ -254,68 +254,35 @@ def test_selections_refuse_no_features():
 # --- masks ------------------------------------------------------------------------------------------------------------
 
 
-def test_masks_are_all_of_them_where_there_are_few_enough():
-    rng = np.random.default_rng(0)
-    few = draw(3, 8, rng)
-    assert sorted(map(tuple, few.tolist())) == sorted(map(tuple, all_masks(3).tolist()))
-    many = draw(30, 100, rng)
-    assert many.shape == (100, 30) and 0.45 < many.mean() < 0.55
-    ended = draw(30, 100, rng, ends=True)
-    assert not ended[0].any() and ended[1].all() and ended[2:].any(axis=1).all()
-    with pytest.raises(pc.MethodError, match=r"LIME\(samples=4\) is too few for 30 players: at least 32"):
-        draw(30, 4, rng)
+def test_all_masks():
+    assert sorted(map(tuple, all_masks(3).tolist())) == sorted(itertools.product([False, True], repeat=3))
+    assert not all_masks(3)[0].any() and all_masks(3)[-1].all()
 
 
-def test_mask_lime_is_the_ridge_on_all_masks():
-    x, B = table(2), table(5, seed=1)
-    a = pc.explain(product, x, pc.LIME(samples=16, kernel_width=1.3, penalty=0.7), background=B, masker=pc.Columns())
-    z = all_masks(4).astype(float)
-    for i in range(2):
-        y = [np.mean(product(np.where(row == 1, x[i], B))) for row in z]
-        weights = np.exp(-((4 - z.sum(axis=1)) / (2 * 1.3**2)))
-        alone = weighted_ridge(z, weights, np.array(y)[:, None], 0.7, complete=True)
-        np.testing.assert_allclose(a.values[i], alone.coefficients[0], atol=1e-12)
-        np.testing.assert_allclose(a.stderr[i], alone.stderr[0], atol=1e-12)
-        assert a.base_values[i] == pytest.approx(alone.intercept[0]) and a.fit[i] == pytest.approx(alone.r2[0])
-    assert a.receipt.rows_forward == 2 + 16 * 2 * 5
-
-
-@pytest.mark.slow
-def test_the_interval_of_mask_lime_covers_the_answer_of_all_masks():
-    """With 300 of 1,024 masks drawn, one value per seed: the value that all masks would give."""
-    rng = np.random.default_rng(5)
-    weights, pairs, x = rng.normal(size=10), rng.normal(size=(10, 10)), np.ones((1, 10))
-    f = lambda X: X @ weights + np.einsum("bi,ij,bj->b", X, pairs, X)  # noqa: E731
-    truth = pc.explain(f, x, pc.LIME(samples=1024, penalty=0), masker=pc.Baseline(0.0)).values[0, 3]
-    hits = 0
-    for seed in range(1000):
-        a = pc.explain(f, x, pc.LIME(samples=300, penalty=0, seed=seed), masker=pc.Baseline(0.0))
-        hits += abs(a.values[0, 3] - truth) <= 1.96 * a.stderr[0, 3]
-    assert 930 <= hits <= 970, hits
-
-
-def test_pictures_are_explained_by_their_windows():
-    x = np.random.default_rng(0).normal(size=(2, 6, 6))
-    weight = np.random.default_rng(1).normal(size=(6, 6))
-    a = pc.explain(lambda X: (X * weight).sum((1, 2)), x, pc.LIME(samples=600, penalty=0), masker=pc.Grid(2))
-    drops = (x * weight).reshape(2, 3, 2, 3, 2).sum((2, 4)).reshape(2, 9)
-    np.testing.assert_allclose(a.players.values, drops, atol=1e-9)
-    np.testing.assert_allclose(a.gap, 0, atol=1e-9)
-    np.testing.assert_allclose(a.fit, 1)
-
-
-def test_a_budget_of_rows_stops_the_masks_between_rounds():
+def test_sampled_shapley_masks_meet_both_ends():
     x = table(1, 12)
-    f = lambda X: X.sum(axis=1) ** 2  # noqa: E731
-    a = pc.explain(f, x, pc.LIME(), masker=pc.Baseline(0.0), budget=pc.Budget(rows=500))
-    assert 14 <= a.receipt.rows_forward <= 500 and np.isfinite(a.stderr).all()
-    assert any("neighbours a row were asked" in w for w in a.receipt.warnings)
+    f = lambda X: X.sum(axis=1) ** 2 + X[:, 0] * X[:, 1]  # noqa: E731
+    a = pc.explain(f, x, pc.LIME(samples=600, distance="shapley", penalty=0), masker=pc.Baseline(0.0))
+    exact = pc.explain(f, x, pc.ExactShapley(), masker=pc.Baseline(0.0))
+    np.testing.assert_allclose(a.gap, 0, atol=1e-9)
+    assert a.base_values[0] == pytest.approx(0)
+    assert (np.abs(a.values - exact.values) < 4.5 * a.stderr).all() and a.receipt.rows_forward < 602
 
 
 def test_one_player():
-    a = pc.explain(lambda X: 3 * X[:, 0], np.array([[2.0]]), pc.LIME(penalty=0), masker=pc.Baseline(0.0))
-    np.testing.assert_allclose(a.values, [[6]])
-    both = pc.explain(
-        lambda X: 3 * X[:, 0], np.array([[2.0]]), pc.LIME(distance="shapley", penalty=0), masker=pc.Baseline(0.0)
-    )
-    np.testing.assert_allclose(both.values, [[6]])
+    x, zeros = np.array([[2.0]]), pc.Baseline(0.0)
+    for method in (pc.LIME(), pc.LIME(distance="shapley")):
+        np.testing.assert_allclose(pc.explain(lambda X: 3 * X[:, 0] + 1, x, method, masker=zeros).values, [[6]])
+    assert pc.explain(lambda X: 3 * X[:, 0] + 1, x, method, masker=zeros).base_values == 1
+
+
+def test_masks_stop_at_the_tolerance_and_a_row_does_not_depend_on_its_company():
+    x = table(5, 12) * np.array([[0.01], [1], [3], [0.1], [1]])
+    f = lambda X: np.tanh(X @ np.linspace(1, -1, 12)) + X[:, 0] * X[:, 1]  # noqa: E731
+    method = pc.LIME(samples=8000, tolerance=0.02)
+    a = pc.explain(f, x, method, masker=pc.Baseline(0.0))
+    assert (a.stderr <= 0.02).all() and a.receipt.converged and 250 < a.receipt.rows_forward / 5 < 4097
+    np.testing.assert_allclose(pc.explain(f, x[:1], method, masker=pc.Baseline(0.0)).values, a.values[:1], atol=1e-12)
+    tight = pc.explain(f, x, pc.LIME(samples=700, tolerance=1e-4), masker=pc.Baseline(0.0))
+    assert tight.receipt.converged is False
+    assert any("stayed above tolerance=0.0001 in" in w for w in tight.receipt.warnings)

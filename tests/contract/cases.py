@@ -175,13 +175,13 @@ ENTRIES: dict[str, Entry] = {
     ),
     "LIME": Entry(
         pc.LIME(samples=300),
-        (*TABLES, "function of pictures"),
+        (*TABLES, "network on pictures", "network on signals", "network on volumes", "function of pictures"),
         {
             "samples": 200,
             "sampling": "training",
             "bins": 3,
             "kernel_width": 0.5,
-            "distance": "cosine",
+            "distance": "manhattan",
             "loss": "logistic",
             "selection": pc.ForwardSelection(2),
             "penalty": 50.0,

@@ -169,7 +169,10 @@ def _read_tuple(text: str, kind: Any) -> tuple[Any, ...]:
     if "," not in text and not text.strip().startswith(("(", "[")):
         return _refuse(text)
     value = spelling.parse(text if text.strip().startswith(("(", "[")) else f"({text},)")
-    return tuple(value) if isinstance(value, tuple | list) else _refuse(text)
+    fits = isinstance(value, tuple | list) and (
+        typing.get_args(kind)[:1] != (float,) or all(isinstance(item, int | float) for item in value)
+    )
+    return tuple(value) if fits else _refuse(text)
 
 
 def _read_value(text: str, kind: Any) -> Any:

@@ -1,10 +1,14 @@
 """What absence looks like when it is one fixed thing: a baseline's name or number -> references for x.
 
 `"zeros"`, a number, a tuple (one number per feature), `"mean"` (of the background, or each picture's own), `"blur"`,
-`"background"` (every background row, one after the other). `None` means the background where there is one, else zeros.
+`"background"` (every background row, one after the other), `"noise"` (`Noise()`). `None` means the background where there is
+one, else zeros. Several at once are one value, `Together(("zeros", "blur"))`: a bare tuple of numbers is one baseline.
 """
 
 from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -12,15 +16,77 @@ from scipy.ndimage import gaussian_filter
 from pellucid.core.errors import InputError, MethodError
 from pellucid.core.schema import Schema
 
-BaselineLike = str | float | tuple[float, ...] | None
+_NAMES = ("zeros", "mean", "blur", "background", "noise")
 
-_NAMES = ("zeros", "mean", "blur", "background")
+
+@dataclass(frozen=True)
+class Noise:
+    """References without content: every cell drawn evenly between `low` and `high`, `draws` times.
+
+    None is each row's own smallest or largest value. All rows share one stream of `seed`, so a row's references do not depend on
+    its company. Sturmfels, Lundberg & Lee, "Visualizing the Impact of Feature Attribution Baselines" (Distill 2020).
+    """
+
+    draws: int = 10
+    low: float | None = None
+    high: float | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.draws, bool) or not isinstance(self.draws, int) or self.draws < 1:
+            raise MethodError(f"{self!r}: draws is a whole number of at least 1.")
+        if self.low is not None and self.high is not None and not self.low < self.high:
+            raise MethodError(f"{self!r}: low has to be smaller than high.")
+
+    def references(self, x: np.ndarray) -> np.ndarray:
+        """x (n, *features) -> (draws, n, *features)"""
+        rng = np.random.default_rng((self.seed, zlib.crc32(b"Noise")))
+        share = rng.random((self.draws, 1, *x.shape[1:]))
+        rows, each = x.reshape(len(x), -1), (len(x), *[1] * (x.ndim - 1))
+        low = rows.min(axis=1).reshape(each) if self.low is None else self.low
+        high = rows.max(axis=1).reshape(each) if self.high is None else self.high
+        return np.asarray(low + share * (high - low)).astype(x.dtype)
+
+
+@dataclass(frozen=True)
+class Together:
+    """Several baselines at once, `Together(("zeros", "blur", Noise(draws=5)))`; each reference counts alike."""
+
+    of: tuple[BaselineLike, ...]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.of, tuple) or not self.of:
+            raise MethodError(f"{self!r}: give the baselines as a tuple, such as Together(('zeros', 'blur')).")
+        for one in self.of:
+            check_baseline(one)
+
+
+BaselineLike = str | float | tuple[float, ...] | Noise | Together | None
 
 
 def check_baseline(baseline: BaselineLike) -> None:
-    """Refuse a name that is no baseline, when the method is made."""
+    """Refuse what is no baseline, when the method is made."""
     if isinstance(baseline, str) and baseline not in _NAMES:
-        raise MethodError(f"baseline {baseline!r} is unknown: choose one of {', '.join(_NAMES)}, a number, or None.")
+        raise MethodError(
+            f"baseline {baseline!r} is unknown: choose one of {', '.join(_NAMES)}, a number, a tuple (a number per feature), "
+            "Noise(), Together((...)), or None."
+        )
+    if isinstance(baseline, list) or (
+        isinstance(baseline, tuple) and not all(isinstance(v, int | float) for v in baseline)
+    ):
+        raise MethodError(
+            f"baseline {baseline!r}: a tuple holds one number per feature; several baselines are Together(('zeros', 'blur'))."
+        )
+
+
+def several(baseline: BaselineLike) -> bool:
+    """Whether this is more than one reference for a row."""
+    match baseline:
+        case Noise(draws=draws):
+            return draws > 1
+        case Together(of=of):
+            return len(of) > 1 or several(of[0])
+    return baseline in ("background", "noise")
 
 
 def references(
@@ -52,6 +118,11 @@ def references(
             return references("background", x, background)
         case "blur":
             return _blur(x, channels)[None]
+        case "noise":
+            return references(Noise(), x, background, channels=channels, schema=schema)
+        case Together():
+            each = [references(one, x, background, channels=channels, schema=schema) for one in baseline.of]
+            return np.concatenate(each)
         case _ if schema is not None and schema.coded.any():
             raise InputError(
                 f"baseline {baseline!r} means nothing for column {schema.names[int(np.argmax(schema.coded))]!r}, which "
@@ -59,6 +130,8 @@ def references(
             )
         case "zeros":
             return np.zeros_like(x)[None]
+        case Noise():
+            return baseline.references(x)
         case tuple():
             return np.broadcast_to(np.asarray(baseline, x.dtype), x.shape)[None]
     return np.full_like(x, baseline)[None]

@@ -126,8 +126,8 @@ class SamplingMethod(Method):
         """x (n, *features) -> values (n, *features)"""
 
 
-class PlayingMethod(SamplingMethod):
-    """A sampling method that can also play a 0/1 game: where a masker is given, and on inputs that are no plain table."""
+class SurrogateMethod(SamplingMethod):
+    """Draws its own points around a table's row; where parts of the input are hidden by a masker, it plays that game."""
 
     @abstractmethod
     def play(self, game: Game, rng: np.random.Generator) -> Parts:

@@ -63,6 +63,9 @@ TARGETS = dict.fromkeys(["Class", "Margin", "Predicted", "Output", "Custom"], "p
 
 MASKERS = dict.fromkeys(["Columns", "Baseline", "Grid"], "pellucid.core.maskers")
 
+# What absence looks like, where a name or a number does not say it.
+BASELINES = dict.fromkeys(["Noise", "Together"], "pellucid.core.baseline")
+
 RECORDS = {
     **dict.fromkeys(
         ["Attribution", "Interactions", "Players", "Importance", "Curve", "Scorecard", "Comparison"],
@@ -105,6 +108,7 @@ PUBLIC: dict[str, str] = {
     **RECORDS,
     **ERRORS,
     **RULES,
+    **BASELINES,
     **SELECTIONS,
 }
 

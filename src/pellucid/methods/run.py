@@ -23,8 +23,8 @@ from pellucid.core.method import (
     Method,
     Neighbourhood,
     Parts,
-    PlayingMethod,
     SamplingMethod,
+    SurrogateMethod,
     TreeMethod,
     differentiate,
 )
@@ -87,9 +87,9 @@ def hiding(method: Method, masker: Masker | None, f: BlackBox) -> Masker | None:
     """What a method by removal hides: what the caller says, else its own fields, else what the inputs ask for."""
     if isinstance(method, GameMethod):
         return masker or method.masker(f.inputs.x) or default_masker(f.inputs.x, f.inputs.form)
-    if isinstance(method, PlayingMethod):
-        table = f.inputs.x.ndim == 2 and f.inputs.form.masker is None
-        return masker or (None if table else default_masker(f.inputs.x, f.inputs.form))
+    if isinstance(method, SurrogateMethod):
+        on_table = f.inputs.x.ndim == 2 and f.inputs.form.masker is None
+        return masker or (None if on_table else default_masker(f.inputs.x, f.inputs.form))
     if masker is not None:
         raise MethodError(f"{type(method).__name__} hides nothing, so it takes no masker: leave masker=None.")
     return None
@@ -152,10 +152,9 @@ class _Run:
 
     def _room(self, total: int) -> int:
         """Rows whose masked inputs, or whose neighbours' scores, fit in memory together."""
-        if isinstance(self.method, SamplingMethod) and self.masker is None:
-            return max(1, min(total, _BLOCK_CELLS // (4 * getattr(self.method, "samples", 1))))
         if self.masker is None:
-            return total
+            several = 4 * getattr(self.method, "samples", 1) if isinstance(self.method, SamplingMethod) else 0
+            return max(1, min(total, _BLOCK_CELLS // several)) if several else total
         if self.masker.apart:
             return 1
         x = self.f.inputs.x
@@ -166,10 +165,8 @@ class _Run:
         f, method = self.f if len(self.f.inputs.x) == rows.stop - rows.start else self.f.take(rows), self.method
         x, background = f.inputs.x, f.inputs.background
         if self.masker is not None:
-            assert isinstance(method, GameMethod | PlayingMethod)
             bound = self.masker.bind(x, background, f.inputs.form)
-            ask_game = method.attribute if isinstance(method, GameMethod) else method.play
-            return Block(rows, ask_game(Game(f, bound, len(x)), method.stream()), bound, self.masker)
+            return Block(rows, _play(method, Game(f, bound, len(x))), bound, self.masker)
         if isinstance(method, TreeMethod):
             from pellucid.models.tree.question import ask  # compiled kernels: loaded when the first tree is met
 
@@ -193,6 +190,13 @@ class _Run:
         if x.dtype.kind in "iu" and f.adapter.reads_ids:
             return _at_embeddings(method, f)
         return differentiate(method, f, x, background, method.stream())
+
+
+def _play(method: Method, game: Game) -> Parts:
+    if isinstance(method, SurrogateMethod):
+        return method.play(game, method.stream())
+    assert isinstance(method, GameMethod)
+    return method.attribute(game, method.stream())
 
 
 def _at_embeddings(method: GradientMethod | LayerMethod, f: Any) -> Parts:

@@ -22,7 +22,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from pellucid.core.baseline import BaselineLike, check_baseline, references
+from pellucid.core.baseline import BaselineLike, check_baseline, references, several
 from pellucid.core.errors import MethodError
 from pellucid.core.maskers import Size, sizes
 from pellucid.core.scalar import pieces
@@ -52,8 +52,11 @@ class RankingCurve(Metric):
     def __post_init__(self) -> None:
         check_counts(self, "steps", "randoms")
         check_baseline(self.fill)
-        if self.fill == "background":
-            raise MethodError(f"{type(self).__name__}(fill='background'): one fill a row; give 'mean' for its centre.")
+        if several(self.fill):
+            raise MethodError(
+                f"{type(self).__name__}(fill={self.fill!r}): one fill a row; give 'mean' for the background's centre, or "
+                "Noise(draws=1)."
+            )
         if self.window is not None and min(np.atleast_1d(self.window)) < 1:
             raise MethodError(f"{type(self).__name__}(window={self.window!r}): a size is at least 1 place.")
 

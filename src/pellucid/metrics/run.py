@@ -17,7 +17,7 @@ from pellucid.core.budget import Meter, Receipt, receipt
 from pellucid.core.errors import InputError, MethodError, SpellingError
 from pellucid.core.inputs import plain_array
 from pellucid.core.masking import Masker
-from pellucid.core.method import GameMethod, Method
+from pellucid.core.method import GameMethod, Method, SurrogateMethod
 from pellucid.core.records import Attribution, Comparison, Curve, Scorecard
 from pellucid.methods.run import as_masker, as_method, explain
 from pellucid.metrics import agreement
@@ -150,7 +150,7 @@ class _Anew:
             method,
             target=self.target,
             background=self.ways.background,
-            masker=self.ways.masker if isinstance(method, GameMethod) else None,
+            masker=self.ways.masker if isinstance(method, GameMethod | SurrogateMethod) else None,
             names=self.names,
             extra=self.ways.extra,
         )

@@ -10,6 +10,7 @@ Where a gradient sees only the slope at x, a multiplier sees the whole way from 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -19,6 +20,7 @@ from pellucid.core.baseline import BaselineLike, check_baseline, references
 from pellucid.core.errors import MethodError
 from pellucid.core.method import Card, GradientMethod, Parts
 from pellucid.core.scalar import Differentiable, pieces
+from pellucid.methods.gradient.averaging import averaged
 
 _PAIRS = 32  # rows compared at once where there are fewer rows than this to explain
 
@@ -30,7 +32,7 @@ Unruled = Literal["error", "gradient"]
 class DeepLift(GradientMethod):
     """How a score differs from that of a baseline, cell by cell.
 
-    `baseline` as in IntegratedGradients; several ("background") are averaged. `rule`: "rescale", or "reveal-cancel", which
+    `baseline` as in IntegratedGradients, several averaged with an error bar. `rule`: "rescale", or "reveal-cancel", which
     keeps positive and negative contributions apart where a nonlinearity reads a linear layer (about four times the cost).
     `unruled="gradient"` lets functions without a rule keep their own gradient, and the receipt lists them.
     """
@@ -61,27 +63,25 @@ class DeepLift(GradientMethod):
         self, f: Differentiable, x: np.ndarray, *, background: np.ndarray | None, rng: np.random.Generator
     ) -> Parts:
         starts = references(self.baseline, x, background, channels=f.channels, schema=f.schema)
-        return compared(f, x, starts, self.rule, self.unruled)[0]
+        return compared(f, x, starts, self.rule, self.unruled)
 
 
-def compared(
-    f: Differentiable, x: np.ndarray, starts: np.ndarray, rule: Name, unruled: Unruled
-) -> tuple[Parts, np.ndarray]:
-    """x (n, *features), starts (r, n, *features) -> the mean over references, and the squared deviations' sum of the same shape"""
+def compared(f: Differentiable, x: np.ndarray, starts: np.ndarray, rule: Name, unruled: Unruled) -> Parts:
+    """x (n, *features), starts (r, n, *features) -> the mean over references, with its standard error"""
     from pellucid.models.rewire import deeplift, reveal
 
     table = {"rescale": deeplift, "reveal-cancel": reveal}[rule].table(unruled)
-    mean, spread, base = np.zeros(x.shape), np.zeros(x.shape), np.zeros(len(x))
-    met: dict[str, None] = {}
-    for part in pieces(len(starts), max(1, _PAIRS // len(x))):
-        made = f.rewired(np.broadcast_to(x, starts[part].shape), starts[part], table)
-        for done, values in enumerate((x - starts[part]) * made.values, part.start + 1):
-            away = values - mean  # Welford's update: one pass, no cancellation
-            mean += away / done
-            spread += away * (values - mean)
-        base += made.base_values.sum(axis=0) / len(starts)
-        met |= dict.fromkeys(made.unruled)
-    return Parts(mean, base_values=base, unruled=tuple(met)), spread
+    base, met = np.zeros(len(x)), dict[str, None]()
+
+    def each() -> Iterator[np.ndarray]:
+        for part in pieces(len(starts), max(1, _PAIRS // len(x))):
+            made = f.rewired(np.broadcast_to(x, starts[part].shape), starts[part], table)
+            np.add(base, made.base_values.sum(axis=0) / len(starts), out=base)
+            met.update(dict.fromkeys(made.unruled))
+            yield from (x - starts[part]) * made.values
+
+    mean, stderr = averaged(each())
+    return Parts(mean, base_values=base, stderr=stderr, unruled=tuple(met))
 
 
 def check_rule(method: object) -> None:

@@ -6,7 +6,10 @@ Sundararajan, Taly & Yan, "Axiomatic Attribution for Deep Networks" (ICML 2017),
 
 so that values add up to F(x) - F(x'). The integral is taken at Gauss-Legendre points: exact for polynomials up to degree
 2 * steps - 1, where the right Riemann sum of many texts is off by (g(1) - g(0)) / (2 steps). An even number of steps keeps
-a point away from the middle, where kinks of ReLU networks like to sit. Several baselines (`"background"`) are averaged.
+a point away from the middle, where kinks of ReLU networks like to sit.
+
+Several baselines (`"background"`, `"noise"`, `Together(("zeros", "blur"))`) are averaged; the standard error over them says how
+far the answer would move with other baselines of that kind.
 """
 
 from __future__ import annotations
@@ -19,13 +22,15 @@ import numpy as np
 from pellucid.core.baseline import BaselineLike, check_baseline, references
 from pellucid.core.method import Card, GradientMethod, Parts, check_positive
 from pellucid.core.scalar import Differentiable, pieces
+from pellucid.methods.gradient.averaging import averaged
 
 _CELLS = 2**22  # numbers of path points held at once, whatever the number of steps
 
 
 @dataclass(frozen=True)
 class IntegratedGradients(GradientMethod):
-    """`baseline`: "zeros", a number, a tuple, "mean", "blur", "background"; None is the background if given, else zeros."""
+    """`steps` points on the path. `baseline` is where it starts: "zeros", a number, a tuple (one per feature), "mean", "blur",
+    "background", "noise" or `Noise(...)`, several as `Together((...))`; None is the background if given, else zeros."""
 
     steps: int = 50
     baseline: BaselineLike = None
@@ -51,8 +56,9 @@ class IntegratedGradients(GradientMethod):
         self, f: Differentiable, x: np.ndarray, *, background: np.ndarray | None, rng: np.random.Generator
     ) -> Parts:
         starts = references(self.baseline, x, background, channels=f.channels, schema=f.schema)
-        values = np.mean([(x - start) * self._mean_gradient(f, x, start) for start in starts], axis=0)
-        return Parts(values, base_values=f(starts).mean(axis=0))
+        values, stderr = averaged((x - start) * self._mean_gradient(f, x, start) for start in starts)
+        base = np.mean([f(start) for start in starts], axis=0)
+        return Parts(values, base_values=base, stderr=stderr)
 
     def _mean_gradient(self, f: Differentiable, x: np.ndarray, start: np.ndarray) -> np.ndarray:
         """x, start (n, *features) -> the gradient averaged over the path (n, *features)"""

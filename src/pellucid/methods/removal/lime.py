@@ -28,11 +28,11 @@ import numpy as np
 from pellucid.core.budget import Budget
 from pellucid.core.errors import InputError, MethodError, ModelError
 from pellucid.core.masking import Game
-from pellucid.core.method import Card, Neighbourhood, Parts, PlayingMethod, check_positive
+from pellucid.core.method import Card, Neighbourhood, Parts, SurrogateMethod, check_positive
 from pellucid.core.scalar import Scalar
-from pellucid.methods.removal import lime_masks
 from pellucid.methods.removal.lime_kernel import Distance
 from pellucid.methods.removal.lime_local import Local, Loss
+from pellucid.methods.removal.lime_masks import by_masks
 from pellucid.methods.removal.lime_neighbours import Around, Sampling, check_sampling
 from pellucid.methods.removal.lime_select import Selection
 from pellucid.methods.removal.lime_stop import Found, goals
@@ -51,11 +51,12 @@ class Neighbours:
 
 
 @dataclass(frozen=True)
-class LIME(PlayingMethod):
+class LIME(SurrogateMethod):
     """`samples` neighbours a row, fewer where its largest standard error is at most `tolerance`, in the unit of the score.
 
     `sampling` "around" the row or from the "training" data's own spread; `bins` (4: quartiles) tells numbers by their bin
-    rather than their value; `kernel_width` None follows `distance` (Euclidean: 0.75 sqrt(p)); `loss` "logistic" follows
+    rather than their value; `distance` None is Euclidean on a table and the cosine on masks, `kernel_width` None follows it
+    (0.75 sqrt(p) and 0.25); `loss` "logistic" follows
     log-odds of probabilities; `selection` keeps a few features; `penalty` is the ridge's, on the slopes alone.
     Coverage of error bars is claimed at fixed samples.
     """
@@ -64,7 +65,7 @@ class LIME(PlayingMethod):
     sampling: Sampling = "around"
     bins: int | None = None
     kernel_width: float | None = None
-    distance: Distance = "euclidean"
+    distance: Distance | None = None
     loss: Loss = "squared"
     selection: Selection | None = None
     penalty: float = 1.0
@@ -76,7 +77,7 @@ class LIME(PlayingMethod):
         scope="local",
         access="black box",
         inputs=("table", "image", "volume", "signal"),
-        output="a slope per column: per standard deviation of a number, or for keeping a level; a gain per player of a masker",
+        output="a slope per column (per standard deviation of a number, or for keeping a level) or per shown part",
         cost="`samples` rows",
         strengths="needs only answers; says how well it fits and how far it can be trusted",
         weaknesses="the answer depends on the kernel's width; neighbours ignore that columns go together; not additive",
@@ -93,12 +94,11 @@ class LIME(PlayingMethod):
         if self.penalty != 0:
             check_positive(self, "penalty")
         check_sampling(self.sampling, self.bins)
-        _ = self.local
+        self._local("euclidean")
 
-    @property
-    def local(self) -> Local:
-        """How the surrogate is made of samples."""
-        return Local(self.kernel_width, self.distance, self.loss, self.selection, self.penalty)
+    def _local(self, distance: Distance) -> Local:
+        """How the surrogate is made of samples, with this distance where the caller names none."""
+        return Local(self.kernel_width, self.distance or distance, self.loss, self.selection, self.penalty)
 
     def neighbours(self, x: np.ndarray, neighbourhood: Neighbourhood, rng: np.random.Generator) -> Neighbours:
         """All neighbours of rows x (n, p): what `attribute` asks and fits when it is handed the same `rng`."""
@@ -109,7 +109,7 @@ class LIME(PlayingMethod):
         return Neighbours(around.points(noise), np.stack(told, axis=1), np.stack(weights, axis=1))
 
     def play(self, game: Game, rng: np.random.Generator) -> Parts:
-        return lime_masks.play(self.local, game, self.samples, self.tolerance, rng)
+        return by_masks(game, rng, self.samples, self._local("cosine"), self.tolerance)
 
     def attribute(self, f: Scalar, x: np.ndarray, neighbourhood: Neighbourhood, rng: np.random.Generator) -> Parts:
         if self.distance == "shapley":
@@ -160,12 +160,12 @@ class LIME(PlayingMethod):
         for rows in around.alike():
             features = around.features(int(rows[0]), noise)
             weights = self._weights(around, int(rows[0]), features)
-            found.placed(rows, Found.of(self.local.fit(features, weights, y[:, rows])))
+            found.placed(rows, Found.of(self._local("euclidean").fit(features, weights, y[:, rows])))
         return found
 
     def _weights(self, around: Around, row: int, features: np.ndarray) -> np.ndarray:
         away = around.origin(row) if self.distance == "cosine" else np.zeros(features.shape[1])
-        return self.local.weigh(features + away, around.at(row) + away)
+        return self._local("euclidean").weigh(features + away, around.at(row) + away)
 
 
 def _answers(f: Scalar, points: np.ndarray) -> np.ndarray:

@@ -1,9 +1,20 @@
-"""LIME on 0/1 masks: players of a game (superpixels, words, columns) come and go, and a linear surrogate follows the score.
+"""LIME where parts are hidden: a weighted ridge over 0/1 masks of a text's words or a picture's regions.
 
-Ribeiro, Singh & Guestrin, "Why Should I Trust You?" (KDD 2016), section 3.3: masks in {0, 1}^p, each player present in half of
-them; the instance itself is the mask that shows all. Where p is small enough for all 2^p masks, each is asked once: nothing
-is drawn, and only the ridge's pull is left of the standard error. The surrogate's answer to the empty mask is its intercept,
-handed back as base value: the gap then says how far the surrogate misses the score of the instance itself.
+Ribeiro, Singh & Guestrin, "Why Should I Trust You?" (KDD 2016), section 3.3 and eq. 2. With z_s the mask that says which of
+the p players are shown and v(z_s) the score of the input in which the others are hidden,
+
+    minimise over b0, b   sum_s pi_s (v(z_s) - b0 - z_s . b)^2 + penalty * |b|^2,    pi_s = exp(-D_s^2 / (2 kernel_width^2))
+
+with D_s = 1 - cosine(z_s, 1) = 1 - sqrt(shown / p). The default width of 0.25 is the lime package's for pictures and for
+texts (whose distance it multiplies by 100, and whose width is 25).
+
+The first mask hides nothing; of the others, each hides a number of players that is uniform on 1 ... p, then which ones is
+uniform too. This is how the lime package draws for texts. (For pictures it hides each region with probability 1/2, which
+among many regions never shows what hiding a few of them does.) A mask that is drawn twice is asked once and counts twice.
+With distance="shapley" and samples enough for all 2^p masks, each is asked once and nothing is left to chance: without a
+penalty the values are Shapley's (`lime_fit.py`), and the empty mask's score is the base value.
+
+One player is a line through two points: then no penalty pulls, and the value is v(shown) - v(hidden).
 """
 
 from __future__ import annotations
@@ -19,45 +30,41 @@ from pellucid.core.method import Parts
 from pellucid.methods.removal.lime_local import Local
 from pellucid.methods.removal.lime_stop import Found, goals
 
+_ROUND = 256  # masks between two looks at the budget
 _MOST = 20  # players beyond which nobody asks all masks
-_ROUND = 64  # masks between two looks at the budget
 
 
-def play(local: Local, game: Game, samples: int, tolerance: float | None, rng: np.random.Generator) -> Parts:
-    """-> values (n, p) over players, base values, standard errors and weighted R2 of each row's surrogate"""
-    p, n = game.players, game.rows
-    masks = draw(p, samples, rng, ends=local.distance == "shapley")
-    found, y = Found.nothing(n, p), np.empty((0, n))
-    for y in _rounds(game, masks, tolerance):
-        z = masks[: len(y)].astype(float)
-        complete = len(z) == 2**p and len(masks) == 2**p
-        now = Found.of(local.fit(z, local.weigh(z, np.ones(p)), y, complete))
+def by_masks(game: Game, rng: np.random.Generator, samples: int, local: Local, tolerance: float | None) -> Parts:
+    """Draw masks, ask, fit: values (n, p), one design for all rows."""
+    p, shapley = game.players, local.distance == "shapley"
+    if p == 1:
+        return _line(game, shapley)
+    if samples < p + 2:  # fewer points than that determine no slope and no error
+        raise MethodError(
+            f"LIME(samples={samples}) is too few for {p} players: at least {p + 2}, or a masker with fewer players."
+        )
+    complete = shapley and p <= _MOST and 2**p <= samples
+    z = all_masks(p)[rng.permutation(2**p)] if complete else draw(p, samples, rng)
+    z = np.concatenate([[[False] * p], z]) if shapley and not complete else z  # both ends are met exactly
+    found, y = Found.nothing(game.rows, p), np.empty((0, game.rows))
+    for y in _answers(game, z, tolerance):
+        known = z[: len(y)].astype(float)
+        now = Found.of(local.fit(known, local.weigh(known, np.ones(p)), y, complete and len(y) == len(z)))
         found = now if tolerance is None else found.refined(now, tolerance)
         if tolerance is not None and found.reached(tolerance).all():
             break
     stopped = tolerance is not None and found.reached(tolerance).all()
-    doubts = found.doubts(y, len(y) if stopped else len(masks), "players")
-    if len(masks) == 2**p:  # nothing was drawn, so nothing can be too few
-        doubts = [doubt for doubt in doubts if "count like" not in doubt]
-    return found.parts(tolerance, found.intercept, tuple(doubts))
+    said = found.doubts(y, len(y) if stopped else len(z), "players", "masks")
+    said = [doubt for doubt in said if not (complete and "count like" in doubt)]  # nothing drawn, nothing too few
+    return found.parts(tolerance, found.intercept if shapley else None, tuple(said))
 
 
-def draw(p: int, samples: int, rng: np.random.Generator, ends: bool = False) -> np.ndarray:
-    """Masks (m, p) bool, m = `samples`: all 2^p in random order where there are no more than that.
-
-    `ends` puts the empty and the full one first, whatever is drawn.
-    """
-    if p <= _MOST and 2**p <= samples:
-        masks = all_masks(p)[rng.permutation(2**p)]
-    elif samples < p + 2:
-        raise MethodError(f"LIME(samples={samples}) is too few for {p} players: at least {p + 2}.")
-    else:
-        masks = rng.random((samples, p)) < 0.5
-    if not ends:
-        return masks
-    first = np.array([[False] * p, [True] * p])
-    inner = masks.any(axis=1) & ~masks.all(axis=1)
-    return np.concatenate([first, masks[inner]])
+def draw(p: int, samples: int, rng: np.random.Generator) -> np.ndarray:
+    """Masks (samples, p) bool, True = shown; the first one shows all."""
+    hidden = rng.integers(1, p + 1, samples)
+    hidden[0] = 0
+    place = rng.permuted(np.tile(np.arange(p, dtype=np.int32), (samples, 1)), axis=1)
+    return np.asarray(place >= hidden[:, None])
 
 
 def all_masks(p: int) -> np.ndarray:
@@ -65,22 +72,41 @@ def all_masks(p: int) -> np.ndarray:
     return np.asarray((np.arange(2**p)[:, None] >> np.arange(p) & 1).astype(bool))
 
 
-def _rounds(game: Game, masks: np.ndarray, tolerance: float | None) -> Iterator[np.ndarray]:
-    """Answers (m, n) to the first m masks, m growing with each look at the tolerance, as far as the budget goes."""
-    least = min(len(masks), game.players + 2)
-    y = np.empty((0, game.rows))
-    for goal in goals(len(masks), least, tolerance):
-        while size := _next(game, len(y), goal, least):
-            y = np.concatenate([y, game(masks[len(y) : len(y) + size]).T])
-        yield y
-        if len(y) < goal:
+def _answers(game: Game, z: np.ndarray, tolerance: float | None) -> Iterator[np.ndarray]:
+    """Scores (m, n) of the first m of masks z in the order drawn, m growing with each look at the tolerance.
+
+    A mask that was drawn before is not asked again; a budget ends the rows where it is spent.
+    """
+    _, first, again = np.unique(np.packbits(z, axis=1), axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    place = np.argsort(order)[again.reshape(-1)]  # (m,) the number of each mask among the different ones
+    different = z[first[order]]
+    least, y = min(len(different), z.shape[1] + 2), np.empty((game.rows, 0))
+    for goal in goals(len(z), least, tolerance):
+        wanted = int(place[:goal].max()) + 1
+        y = np.concatenate([y, _scores(game, different[:wanted], y.shape[1], least)], axis=1)
+        unknown = np.flatnonzero(place[:goal] >= y.shape[1])
+        m = int(unknown[0]) if len(unknown) else goal
+        yield y[:, place[:m]].T
+        if m < goal:
             return
 
 
-def _next(game: Game, asked: int, goal: int, least: int) -> int:
-    """Masks in the next round: what is left of them, or what a budget still pays for."""
-    left = goal - asked
+def _scores(game: Game, z: np.ndarray, done: int, least: int) -> np.ndarray:
+    """Scores (n, m) of the masks after the first `done`: all of them, or as many as the budget pays for, but `least`."""
     if game.f.meter.budget == Budget():
-        return left
-    affordable = 0 if game.spent else min(_ROUND, game.affordable(_ROUND))
-    return min(left, max(least - asked, affordable))
+        return game(z[done:]) if done < len(z) else np.empty((game.rows, 0))
+    found = [np.empty((game.rows, 0))]
+    while size := min(len(z) - done, max(least - done, 0 if game.spent else game.affordable(_ROUND))):
+        found.append(game(z[done : done + size]))
+        done += size
+    return np.concatenate(found, axis=1)
+
+
+def _line(game: Game, shapley: bool) -> Parts:
+    """One player: shown or hidden."""
+    shown, hidden = game(np.array([[True], [False]])).T
+    change = (shown - hidden)[:, None]
+    return Parts(
+        change, base_values=hidden if shapley else None, stderr=np.zeros(change.shape), fit=np.ones(len(change))
+    )

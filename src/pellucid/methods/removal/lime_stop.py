@@ -71,7 +71,7 @@ class Found:
             warnings=(*warnings, *self._missed(tolerance)),
         )
 
-    def doubts(self, y: np.ndarray, samples: int, what: str) -> list[str]:
+    def doubts(self, y: np.ndarray, samples: int, what: str, drawn: str = "neighbours") -> list[str]:
         """What a reader must know before believing these values; y (m, n) the answers; `what`: columns, players."""
         found, (n, p) = [], self.values.shape
         flat = int((y.max(axis=0) == y.min(axis=0)).sum())
@@ -89,7 +89,7 @@ class Found:
                 "or a larger kernel_width"
             )
         if len(y) < samples:
-            found.append(f"only {len(y):,} of {samples:,} neighbours a row were asked")
+            found.append(f"only {len(y):,} of {samples:,} {drawn} a row were asked")
         return found
 
     def _missed(self, tolerance: float | None) -> list[str]:
