@@ -12,6 +12,7 @@ from typing import Any
 
 from pellucid.core import store
 from pellucid.core.budget import Budget, Cost
+from pellucid.core.effect import Effect
 from pellucid.core.masking import Masker
 from pellucid.core.method import Method
 from pellucid.core.records import Attribution, Comparison, Importance, Interactions, Scorecard
@@ -105,6 +106,30 @@ def importance(
     from pellucid.methods.effect import run
 
     return run.importance(model, X, y, method, metric=metric, groups=groups)
+
+
+def effect(
+    model: Any,
+    X: Any,
+    feature: str | int | Sequence[str | int],
+    method: Any = None,
+    *,
+    target: Any = None,
+    grid: Any = None,
+) -> Effect:
+    """How does the score move with this column, or with these two?
+
+    Parameters
+    ----------
+    X : (n, p) rows; the effect is the mean over all of them.
+    feature : a column's name or number, or two of them for a surface.
+    method : a method value or its spelling; None takes PartialDependence.
+    target : an output column or class name; needed where the model has more than one output and is no binary classifier.
+    grid : the values to go along, in the column's own terms; two lists for two columns. None follows the data.
+    """
+    from pellucid.methods.effect import effecting
+
+    return effecting.effect(model, X, feature, method, target=target, grid=grid)
 
 
 def evaluate(

@@ -15,6 +15,7 @@ VERBS = {
     "explain": "pellucid.api",
     "interact": "pellucid.api",
     "importance": "pellucid.api",
+    "effect": "pellucid.api",
     "evaluate": "pellucid.api",
     "compare": "pellucid.api",
     "estimate": "pellucid.api",
@@ -48,6 +49,8 @@ METHODS = {
     "PartitionShap": "pellucid.methods.shapley.partition",
     "TreeShap": "pellucid.methods.shapley.tree",
     "PermutationImportance": "pellucid.methods.effect.permutation",
+    "PartialDependence": "pellucid.methods.effect.partial_dependence",
+    "AccumulatedLocalEffects": "pellucid.methods.effect.accumulated_local_effects",
 }
 
 METRICS = {
@@ -71,6 +74,7 @@ RECORDS = {
         ["Attribution", "Interactions", "Players", "Importance", "Curve", "Scorecard", "Comparison"],
         "pellucid.core.records",
     ),
+    "Effect": "pellucid.core.effect",
     "Schema": "pellucid.core.schema",
     "Column": "pellucid.core.schema",
     **dict.fromkeys(["Budget", "Cost", "Receipt"], "pellucid.core.budget"),

@@ -13,6 +13,7 @@ from pellucid.plot._bar import bar
 from pellucid.plot._beeswarm import beeswarm
 from pellucid.plot._curve import curve, curves
 from pellucid.plot._decision import decision
+from pellucid.plot._effect import effect
 from pellucid.plot._force import force
 from pellucid.plot._heatmap import heatmap
 from pellucid.plot._image import gallery, image, picture
@@ -30,6 +31,7 @@ __all__ = [
     "curve",
     "curves",
     "decision",
+    "effect",
     "force",
     "gallery",
     "heatmap",

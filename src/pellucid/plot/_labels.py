@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pellucid.core.effect import Effect
 from pellucid.core.errors import InputError
 from pellucid.core.records import Attribution
 from pellucid.core.target import Class, Custom, Margin, Output
@@ -122,9 +123,9 @@ def method_name(attribution: Attribution) -> str:
     return "imported values" if name == "from_arrays" else shorten(name, 40)
 
 
-def target_name(attribution: Attribution, row: int) -> str:
+def target_name(record: Attribution | Effect, row: int) -> str:
     """What is explained in this row, in words, with its scale."""
-    match attribution.target:
+    match record.target:
         case Class(label=label):
             what = f"class {shorten(_of_row(label, row))}"
         case Margin(a=a, b=b):
@@ -135,7 +136,7 @@ def target_name(attribution: Attribution, row: int) -> str:
             what = "a function of the output"
         case _:
             return ""
-    scale = attribution.receipt.scale
+    scale = record.receipt.scale
     return f"{what} ({scale})" if scale else what
 
 

@@ -10,12 +10,14 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from pellucid.core.effect import Effect
 from pellucid.core.errors import InputError
 from pellucid.core.records import Attribution, Comparison, Curve, Importance, Scorecard
 from pellucid.plot._agreement import agreement
 from pellucid.plot._bar import bar
 from pellucid.plot._beeswarm import beeswarm
 from pellucid.plot._curve import curve
+from pellucid.plot._effect import effect
 from pellucid.plot._image import image
 from pellucid.plot._importance import importance
 from pellucid.plot._scorecard import scorecard
@@ -43,6 +45,11 @@ def _(record: Attribution, row: int | None = None, ax: Axes | None = None) -> Ax
 @show.register
 def _(record: Importance, row: int | None = None, ax: Axes | None = None) -> Axes:
     return importance(record, ax=ax)
+
+
+@show.register
+def _(record: Effect, row: int | None = None, ax: Axes | None = None) -> Axes:
+    return effect(record, ax=ax)
 
 
 @show.register

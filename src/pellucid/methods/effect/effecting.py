@@ -1,0 +1,172 @@
+"""The engine of `effect`: coerce, choose the grid, vary the columns, account."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pellucid.core import spelling
+from pellucid.core.budget import Meter, receipt
+from pellucid.core.effect import Effect
+from pellucid.core.errors import InputError, MethodError, TargetError
+from pellucid.core.scalar import pieces
+from pellucid.core.target import Class, Margin, Target
+from pellucid.methods.effect.base import EffectMethod
+from pellucid.methods.effect.grid import Axis, Variable, given_axis, nearest
+from pellucid.methods.effect.off_data import off_data
+from pellucid.methods.effect.partial_dependence import PartialDependence
+from pellucid.models.adapter import BlackBox
+from pellucid.models.prepare import Prepared, prepare
+
+_CELLS = 2**22  # numbers of varied rows held at once
+
+
+def effect(
+    model: Any,
+    X: Any,
+    feature: str | int | Sequence[str | int],
+    method: EffectMethod | str | None = None,
+    *,
+    target: Any = None,
+    grid: Any = None,
+) -> Effect:
+    """See `pellucid.api.effect`."""
+    chosen, ready, meter = as_effect_method(method), prepare(model, X), Meter()
+    variables = _variables(ready, feature)
+    axes = _axes(chosen, variables, grid)
+    with ready.adapter.session():
+        f, _ = ready.bind(target, meter)
+        _check_same(f.pick.target)
+        responses = Varied(f)
+        found = chosen.measure(responses, axes)
+    warnings = [*found.warnings, *(said for axis in axes for said in axis.warnings)]
+    if chosen.everywhere:
+        names = _names(ready)
+        warnings += [said for axis in axes for said in off_data(responses.x, axis, names, responses.coded)]
+    return Effect(
+        features=tuple(axis.name for axis in axes),
+        grid=_grid(axes),
+        axes=tuple(axis.values for axis in axes),
+        mean=found.mean,
+        variance=found.variance,
+        stderr=found.stderr,
+        density=_density(axes, responses.x),
+        curves=found.curves,
+        target=f.pick.target,
+        method=chosen,
+        receipt=receipt(
+            chosen,
+            meter,
+            packages=ready.adapter.packages,
+            target=repr(f.pick.target),
+            scale=f.scale,
+            stderr=float(np.nanmax(found.stderr)) if np.isfinite(found.stderr).any() else None,
+            warnings=tuple(dict.fromkeys(warnings)),
+        ),
+    )
+
+
+def as_effect_method(method: Any) -> EffectMethod:
+    """A method value of what a user may give: None, a spelling, a class, a value."""
+    made = PartialDependence() if method is None else method
+    made = spelling.parse(made) if isinstance(made, str) else made
+    made = made() if isinstance(made, type) and issubclass(made, EffectMethod) else made
+    if not isinstance(made, EffectMethod):
+        raise MethodError(
+            f"{made!r} does not follow a column: give PartialDependence() or AccumulatedLocalEffects()."
+        )
+    return made
+
+
+def _check_same(target: Target) -> None:
+    """A mean over rows wants one number for all of them."""
+    labels = {Class: ("label",), Margin: ("a", "b")}.get(type(target), ())
+    if any(isinstance(getattr(target, label), tuple) for label in labels):
+        raise TargetError(
+            "an effect is the mean of one output over all rows, and this target differs from row to row: "
+            "name it, target=<class or column>."
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Varied:
+    """The number of every row while columns are set to other values, in pieces of bounded size."""
+
+    f: BlackBox
+
+    @property
+    def x(self) -> np.ndarray:
+        return self.f.inputs.x
+
+    @property
+    def coded(self) -> np.ndarray:
+        schema = self.f.schema
+        return np.zeros(self.x.shape[1], bool) if schema is None else schema.coded
+
+    def __call__(self, places: tuple[int, ...], points: np.ndarray) -> np.ndarray:
+        values = np.broadcast_to(points[:, None], (len(points), len(self.x), len(places)))
+        return self.moved(places, values)
+
+    def moved(self, places: tuple[int, ...], values: np.ndarray) -> np.ndarray:
+        made = np.empty((len(self.x), len(values)))
+        for part in pieces(len(values), max(1, _CELLS // self.x.size)):
+            varied = np.repeat(self.x[None], len(values[part]), axis=0)
+            varied[..., list(places)] = values[part]
+            made[:, part] = self.f(varied).T
+        return made
+
+
+def _names(ready: Prepared) -> tuple[str, ...]:
+    return ready.inputs.form.names or tuple(f"x{j}" for j in range(ready.inputs.x.shape[1]))
+
+
+def _variables(ready: Prepared, feature: Any) -> tuple[Variable, ...]:
+    """The one column or the two that the caller names."""
+    x, names, schema = ready.inputs.x, _names(ready), ready.inputs.form.schema
+    if x.ndim != 2:
+        raise InputError(f"an effect is that of a column of a table (n, p); X has shape {x.shape}.")
+    asked = [feature] if isinstance(feature, str | int | np.integer) else list(feature)
+    if len(asked) not in (1, 2):
+        raise InputError(f"feature={feature!r} names {len(asked)} columns: name one, or two for a surface.")
+    places = [_place(name, names) for name in asked]
+    if len(set(places)) < len(places):
+        raise InputError(f"feature={feature!r} names one column twice: name two for a surface.")
+    return tuple(Variable(names[j], j, x[:, j], None if schema is None else schema.columns[j]) for j in places)
+
+
+def _place(name: Any, names: tuple[str, ...]) -> int:
+    if name in names:
+        return names.index(name)
+    if isinstance(name, int | np.integer) and 0 <= name < len(names):
+        return int(name)
+    raise InputError(f"there is no column {name!r}; the columns are {', '.join(names[:20])}.")
+
+
+def _axes(method: EffectMethod, variables: tuple[Variable, ...], grid: Any) -> tuple[Axis, ...]:
+    if grid is None:
+        return tuple(method.axis(variable) for variable in variables)
+    given = [grid] if len(variables) == 1 else list(grid)
+    if len(given) != len(variables):
+        raise InputError(f"{len(given)} grids for {len(variables)} columns: give one each, grid=([...], [...]).")
+    return tuple(given_axis(variable, values) for variable, values in zip(variables, given, strict=True))
+
+
+def _grid(axes: tuple[Axis, ...]) -> np.ndarray:
+    """(g,) the values of one column, (g, 2) of two, row-major."""
+    if len(axes) == 1:
+        return axes[0].values
+    indices = np.meshgrid(*(np.arange(len(axis.codes)) for axis in axes), indexing="ij")
+    sides = [axis.values[index.ravel()] for axis, index in zip(axes, indices, strict=True)]
+    return np.stack(sides, axis=1)
+
+
+def _density(axes: tuple[Axis, ...], x: np.ndarray) -> np.ndarray:
+    """(g,) rows nearest to each grid point."""
+    places = np.stack([nearest(axis, x[:, axis.place]) for axis in axes])
+    places = places[:, (places >= 0).all(axis=0)]
+    shape = tuple(len(axis.codes) for axis in axes)
+    return np.bincount(np.ravel_multi_index(tuple(places), shape), minlength=int(np.prod(shape)))
+
