@@ -75,7 +75,10 @@ def test_the_interval_covers_the_truth_of_the_same_bins():
 def test_levels_in_order_take_the_steps_between_neighbours():
     rng = np.random.default_rng(0)
     X = pd.DataFrame(
-        {"size": pd.Categorical(rng.choice(["S", "M", "L"], 90), ["S", "M", "L"], ordered=True), "z": rng.normal(size=90)}
+        {
+            "size": pd.Categorical(rng.choice(["S", "M", "L"], 90), ["S", "M", "L"], ordered=True),
+            "z": rng.normal(size=90),
+        }
     )
     worth = {"S": 0.0, "M": 1.0, "L": 5.0}
     made = pc.effect(

@@ -61,7 +61,9 @@ def test_equal_to_scikit_learn_on_the_same_grid(model, spacing: str):
     np.testing.assert_allclose(made.curves, theirs["individual"][0], rtol=1e-12)
     np.testing.assert_allclose(made.mean, theirs["average"][0], rtol=1e-12)
     if spacing == "uniform":
-        np.testing.assert_allclose(made.grid, partial_dependence(model, X, [3], grid_resolution=12)["grid_values"][0], atol=0.02)
+        np.testing.assert_allclose(
+            made.grid, partial_dependence(model, X, [3], grid_resolution=12)["grid_values"][0], atol=0.02
+        )
 
 
 def test_a_surface_is_equal_to_scikit_learns():

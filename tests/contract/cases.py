@@ -24,6 +24,7 @@ from torch.nn import functional
 
 import pellucid as pc
 from nets import Patches, Residual, cnn, mlp
+from pellucid.methods.effect.base import EffectMethod
 
 
 @dataclass(frozen=True)
@@ -209,6 +210,12 @@ ENTRIES: dict[str, Entry] = {
         {"orders": 5, "seed": 1, "tolerance": 1e3, "hierarchy": ((0, 1), (2, 3))},
     ),
     "TreeShap": Entry(pc.TreeShap(), ("forest on a table",)),
+    "PartialDependence": Entry(
+        pc.PartialDependence(points=3),
+        TABLES,
+        {"points": 4, "spacing": "quantile", "span": (0.2, 0.8)},
+    ),
+    "AccumulatedLocalEffects": Entry(pc.AccumulatedLocalEffects(bins=3), TABLES, {"bins": 2}),
     "PermutationImportance": Entry(pc.PermutationImportance(), ("pipeline on a frame",), {"repeats": 3, "seed": 1}),
     "Occlusion": Entry(
         pc.Occlusion(),
@@ -223,6 +230,9 @@ def ask(method: Any, world: World, model: Any = None, x: Any = None, **more: Any
     """Put the method's question to a world."""
     model = world.model() if model is None else model
     x = world.x if x is None else x
+    if isinstance(method, EffectMethod):
+        varied = "pay" if hasattr(x, "columns") else 0
+        return pc.effect(model, x, varied, method, **{"target": world.target, **more})
     if method.card.scope == "global":
         return pc.importance(model, x, world.y, method, **more)
     arguments = {"target": world.target, "background": world.background, **more}
@@ -231,4 +241,4 @@ def ask(method: Any, world: World, model: Any = None, x: Any = None, **more: Any
 
 def numbers(record: Any) -> np.ndarray:
     """What the record says, as one array."""
-    return np.asarray(record.mean if isinstance(record, pc.Importance) else record.values)
+    return np.asarray(record.mean if isinstance(record, pc.Importance | pc.Effect) else record.values)

@@ -266,6 +266,9 @@ def test_a_frame_with_shuffled_columns_gets_the_same_numbers(entry: Entry):
     world = WORLDS["pipeline on a frame"]
     order = ["city", "pay", "age", "job"]
     usual, shuffled = ask(entry.method, world), ask(entry.method, world, x=world.x[order])
+    if isinstance(usual, pc.Effect):
+        np.testing.assert_allclose(numbers(shuffled), numbers(usual), atol=1e-12)
+        return
     names = list(usual.names if isinstance(usual, pc.Importance) else usual.feature_names)
     there = list(shuffled.names if isinstance(shuffled, pc.Importance) else shuffled.feature_names)
     assert there == order

@@ -69,7 +69,9 @@ def _where_rows_are(ax: Axes, record: Effect, x: np.ndarray) -> None:
     low, high = ax.get_ylim()
     foot = low - 0.06 * (high - low)
     for place, dark in zip(x, share, strict=True):
-        ax.plot([place, place], [foot, foot + 0.035 * (high - low)], color=INK, alpha=float(dark), linewidth=2, clip_on=True)
+        ax.plot(
+            [place, place], [foot, foot + 0.035 * (high - low)], color=INK, alpha=float(dark), linewidth=2, clip_on=True
+        )
     ax.set_ylim(foot, high)
 
 

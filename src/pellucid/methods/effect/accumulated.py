@@ -76,5 +76,7 @@ def filled(mean: np.ndarray) -> np.ndarray:
         return mean
     from scipy.ndimage import distance_transform_edt
 
-    where = distance_transform_edt(empty, sampling=[1 / side for side in mean.shape], return_distances=False, return_indices=True)
+    where = distance_transform_edt(
+        empty, sampling=[1 / side for side in mean.shape], return_distances=False, return_indices=True
+    )
     return np.asarray(mean[tuple(where)])

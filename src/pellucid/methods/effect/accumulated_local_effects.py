@@ -57,7 +57,9 @@ class AccumulatedLocalEffects(EffectMethod):
 
     def measure(self, responses: Responses, axes: tuple[Axis, ...]) -> Found:
         if any(len(axis.codes) < 2 for axis in axes):
-            raise InputError("accumulated local effects go from one grid point to the next: give a grid of at least two.")
+            raise InputError(
+                "accumulated local effects go from one grid point to the next: give a grid of at least two."
+            )
         if len(axes) == 2:
             return _two(responses, *axes)
         (axis,) = axes
@@ -76,7 +78,9 @@ def _levels(responses: Responses, axis: Axis) -> Found:
     code = responses.x[:, axis.place]
     order, rank, rows = _ranked(responses, axis)
     sides = np.clip(np.stack([rank - 1, rank + 1]), 0, len(order) - 1)
-    moved = responses.moved((axis.place,), np.stack([axis.codes[order][sides[0]], axis.codes[order][sides[1]], code])[..., None])
+    moved = responses.moved(
+        (axis.place,), np.stack([axis.codes[order][sides[0]], axis.codes[order][sides[1]], code])[..., None]
+    )
     down, up, own = moved.T
     lower, upper = rows & (rank > 0), rows & (rank < len(order) - 1)
     effects = np.concatenate([(own - down)[lower], (up - own)[upper]])
@@ -124,7 +128,9 @@ def _bins(axis: Axis, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         raise InputError(f"the grid of column {axis.name!r} must rise from point to point: its gaps are the bins.")
     inside = (values >= axis.codes[0]) & (values <= axis.codes[-1])
     if not inside.any():
-        raise InputError(f"no row of column {axis.name!r} lies within the grid {axis.codes[0]:g} to {axis.codes[-1]:g}.")
+        raise InputError(
+            f"no row of column {axis.name!r} lies within the grid {axis.codes[0]:g} to {axis.codes[-1]:g}."
+        )
     place = np.searchsorted(axis.codes, values, side="left") - 1
     return np.clip(place, 0, len(axis.codes) - 2), inside
 
@@ -137,9 +143,7 @@ def _two(responses: Responses, first: Axis, second: Axis) -> Found:
                 "use PartialDependence()."
             )
     (row, inside), (column, within) = _bins(first, responses.x), _bins(second, responses.x)
-    corners = [
-        np.stack([first.codes[row + a], second.codes[column + b]], axis=-1) for a in (0, 1) for b in (0, 1)
-    ]
+    corners = [np.stack([first.codes[row + a], second.codes[column + b]], axis=-1) for a in (0, 1) for b in (0, 1)]
     low, right, up, both = responses.moved((first.place, second.place), np.stack(corners)).T
     rows, shape = inside & within, (len(first.codes) - 1, len(second.codes) - 1)
     cell = np.ravel_multi_index((row[rows], column[rows]), shape)

@@ -75,9 +75,7 @@ def as_effect_method(method: Any) -> EffectMethod:
     made = spelling.parse(made) if isinstance(made, str) else made
     made = made() if isinstance(made, type) and issubclass(made, EffectMethod) else made
     if not isinstance(made, EffectMethod):
-        raise MethodError(
-            f"{made!r} does not follow a column: give PartialDependence() or AccumulatedLocalEffects()."
-        )
+        raise MethodError(f"{made!r} does not follow a column: give PartialDependence() or AccumulatedLocalEffects().")
     return made
 
 
@@ -169,4 +167,3 @@ def _density(axes: tuple[Axis, ...], x: np.ndarray) -> np.ndarray:
     places = places[:, (places >= 0).all(axis=0)]
     shape = tuple(len(axis.codes) for axis in axes)
     return np.bincount(np.ravel_multi_index(tuple(places), shape), minlength=int(np.prod(shape)))
-

@@ -84,7 +84,9 @@ def spaced_axis(variable: Variable, points: int, spacing: Spacing, span: tuple[f
     found, counts = np.unique(variable.known, return_counts=True)
     if len(found) < 2:
         what = "holds missing values only" if not len(found) else "is constant"
-        raise InputError(f"column {variable.name!r} {what}, so there is nothing to vary: leave it out, or give grid=[...].")
+        raise InputError(
+            f"column {variable.name!r} {what}, so there is nothing to vary: leave it out, or give grid=[...]."
+        )
     if variable.nominal:
         return _levels(variable, found, counts, points)
     if len(found) <= points:
