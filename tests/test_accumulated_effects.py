@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -36,13 +38,13 @@ def test_a_product_follows_the_conditional_mean_and_not_the_marginal_one():
 def slow(f, x: np.ndarray, j: int, edges: np.ndarray) -> np.ndarray:
     """One bin after the other, from the definition."""
     sums, counts = [0.0], []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         inside = (x[:, j] > low) & (x[:, j] <= high) | ((x[:, j] == edges[0]) & (low == edges[0]))
         up, down = x[inside].copy(), x[inside].copy()
         up[:, j], down[:, j] = high, low
         sums.append(sums[-1] + (f(up) - f(down)).mean())
         counts.append(inside.sum())
-    middle = [(a + b) / 2 for a, b in zip(sums[:-1], sums[1:], strict=True)]
+    middle = [(a + b) / 2 for a, b in itertools.pairwise(sums)]
     return np.array(sums) - np.average(middle, weights=counts)
 
 

@@ -197,16 +197,16 @@ def test_a_saved_effect_comes_back(tmp_path):
 
 
 BAD = {
-    "a constant column": (dict(feature="b"), pc.InputError, "'b' is constant"),
-    "a column of missing values": (dict(feature="n"), pc.InputError, "'n' holds missing values only"),
-    "no such column": (dict(feature="q"), pc.InputError, "no column 'q'"),
-    "three columns": (dict(feature=["a", "b", "s"]), pc.InputError, "two for a surface"),
-    "one column twice": (dict(feature=["a", "a"]), pc.InputError, "twice"),
-    "an unseen level": (dict(feature="s", grid=["u", "w"]), pc.InputError, "holds 'w'"),
-    "words for a number": (dict(feature="a", grid=["low"]), pc.InputError, "'a' holds numbers"),
-    "an empty grid": (dict(feature="a", grid=[]), pc.InputError, "empty"),
-    "one grid for two": (dict(feature=["a", "s"], grid=[[1.0]]), pc.InputError, "1 grids for 2"),
-    "a method for rows": (dict(feature="a", method=pc.KernelShap()), pc.MethodError, "does not follow a column"),
+    "a constant column": ({"feature": "b"}, pc.InputError, "'b' is constant"),
+    "a column of missing values": ({"feature": "n"}, pc.InputError, "'n' holds missing values only"),
+    "no such column": ({"feature": "q"}, pc.InputError, "no column 'q'"),
+    "three columns": ({"feature": ["a", "b", "s"]}, pc.InputError, "two for a surface"),
+    "one column twice": ({"feature": ["a", "a"]}, pc.InputError, "twice"),
+    "an unseen level": ({"feature": "s", "grid": ["u", "w"]}, pc.InputError, "holds 'w'"),
+    "words for a number": ({"feature": "a", "grid": ["low"]}, pc.InputError, "'a' holds numbers"),
+    "an empty grid": ({"feature": "a", "grid": []}, pc.InputError, "empty"),
+    "one grid for two": ({"feature": ["a", "s"], "grid": [[1.0]]}, pc.InputError, "1 grids for 2"),
+    "a method for rows": ({"feature": "a", "method": pc.KernelShap()}, pc.MethodError, "does not follow a column"),
 }
 
 
