@@ -9,6 +9,7 @@ import numpy as np
 
 from pellucid.core.baseline import BaselineLike, check_baseline, references
 from pellucid.core.errors import InputError, MethodError
+from pellucid.core.fills import check_fill, filled
 from pellucid.core.masking import Bound, Form, Masker
 
 Size = int | tuple[int, ...]
@@ -46,14 +47,17 @@ class Baseline(Masker):
 
 @dataclass(frozen=True)
 class Grid(Masker):
-    """Players are windows over space (1-, 2- or 3-D), `stride` apart; None lays about 7 windows along each side."""
+    """Players are windows over space (1-, 2- or 3-D), `stride` apart; None lays about 7 windows along each side.
+
+    `fill` is any baseline, or, where windows share the places out, `"own-mean"` or `"inpaint"` (`fills.py`).
+    """
 
     window: Size | None = None
     stride: Size | None = None
     fill: BaselineLike = None
 
     def __post_init__(self) -> None:
-        check_baseline(self.fill)
+        check_fill(self.fill)
         for name in ("window", "stride"):
             size = getattr(self, name)
             if size is not None and min(np.atleast_1d(size)) < 1:
@@ -65,12 +69,14 @@ class Grid(Masker):
         stride = sizes(self.stride or window, space, "stride")
         if any(w > side for w, side in zip(window, space, strict=True)):
             raise InputError(f"a window of {window} does not fit an input of {space}: choose a smaller one.")
-        drawn = references(self.fill, x, background, channels=form.channels, schema=form.schema)
         corners = list(
             itertools.product(*(_starts(side, w, s) for side, w, s in zip(space, window, stride, strict=True)))
         )
-        if stride == window and all(side % w == 0 for side, w in zip(space, window, strict=True)):
-            return Cells(x, drawn, _tiles(space, window), _corner_names(corners), form.channels)
+        apart = stride == window and all(side % w == 0 for side, w in zip(space, window, strict=True))
+        labels = _tiles(space, window) if apart else None
+        drawn = filled(self.fill, x, background, form, labels)
+        if labels is not None:
+            return Cells(x, drawn, labels, _corner_names(corners), form.channels)
         spans = [tuple(slice(c, c + w) for c, w in zip(corner, window, strict=True)) for corner in corners]
         return Windows(x, drawn, spans, _corner_names(corners), form.channels)
 
@@ -89,11 +95,11 @@ class Cells:
     def draws(self) -> int:
         return len(self.drawn)
 
+    def shown(self, z: np.ndarray) -> np.ndarray:
+        return np.pad(z, ((0, 0), (0, 1)), constant_values=True)[:, self.labels]  # label -1 is always shown
+
     def fill(self, z: np.ndarray) -> np.ndarray:
-        shown = np.pad(z, ((0, 0), (0, 1)), constant_values=True)[
-            :, self.labels
-        ]  # (m, *space); label -1 is always shown
-        return _mixed(shown, self.x, self.drawn, self.channels)
+        return _mixed(self.shown(z), self.x, self.drawn, self.channels)
 
     def lift(self, values: np.ndarray) -> np.ndarray:
         places = np.bincount(self.labels[self.labels >= 0].ravel(), minlength=len(self.names))
@@ -117,11 +123,14 @@ class Windows:
     def draws(self) -> int:
         return len(self.drawn)
 
-    def fill(self, z: np.ndarray) -> np.ndarray:
+    def shown(self, z: np.ndarray) -> np.ndarray:
         shown = np.ones((len(z), *space_of(self.x, self.channels)), dtype=bool)
         for coalition, player in np.argwhere(~z):
             shown[coalition][self.spans[player]] = False
-        return _mixed(shown, self.x, self.drawn, self.channels)
+        return shown
+
+    def fill(self, z: np.ndarray) -> np.ndarray:
+        return _mixed(self.shown(z), self.x, self.drawn, self.channels)
 
     def lift(self, values: np.ndarray) -> np.ndarray:
         """A place gets the mean *undivided* value of the windows that cover it: not additive, by design."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -40,6 +40,22 @@ class Bound(Protocol):
         """values (n, p) -> (n, *features), each player's value divided over its cells"""
 
 
+@runtime_checkable
+class Covering(Protocol):
+    """A `Bound` whose places show either x or a reference: it can be blended on the model's device."""
+
+    @property
+    def x(self) -> np.ndarray:
+        """(n, *features)"""
+
+    @property
+    def drawn(self) -> np.ndarray:
+        """(draws, n, *features) the references"""
+
+    def shown(self, z: np.ndarray) -> np.ndarray:
+        """z (m, p) bool -> (m, *space) bool, True where x shows"""
+
+
 @dataclass(frozen=True)
 class Form:
     """What a masker may know of the inputs beyond their numbers."""
@@ -58,6 +74,10 @@ class Masker(ABC):
     @abstractmethod
     def bind(self, x: np.ndarray, background: np.ndarray | None, form: Form = Form()) -> Bound:
         """x (n, *features), background (b, *features)"""
+
+    def of(self, rows: slice) -> Masker:
+        """This masker for some of the rows: itself, unless it was given something for each row."""
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +108,19 @@ class Game:
 
     def __call__(self, z: np.ndarray) -> np.ndarray:
         """z (m, p) bool -> v (n, m)"""
-        probe = self.bound.fill(z[:1])
+        bound = self.bound
+        if isinstance(bound, Covering) and len(bound.drawn) == 1 and bound.x.ndim > 2:
+            return self._blend(bound, z)
+        probe = bound.fill(z[:1])
         block = max(1, _CELLS // probe.size)
         values = [self._play(z[part]) for part in pieces(len(z), block)]
+        return np.concatenate(values, axis=1) if values else np.empty((self.rows, 0))
+
+    def _blend(self, bound: Covering, z: np.ndarray) -> np.ndarray:
+        """Pictures with one reference are put together where the model is: only masks travel."""
+        places = bound.shown(z[:1]).size
+        parts = pieces(len(z), max(1, _CELLS // places))
+        values = [self.f.blend(bound.x, bound.shown(z[part]), bound.drawn[0]) for part in parts]
         return np.concatenate(values, axis=1) if values else np.empty((self.rows, 0))
 
     def _play(self, z: np.ndarray) -> np.ndarray:

@@ -64,7 +64,13 @@ METRICS = {
 
 TARGETS = dict.fromkeys(["Class", "Margin", "Predicted", "Output", "Custom"], "pellucid.core.target")
 
-MASKERS = dict.fromkeys(["Columns", "Baseline", "Grid"], "pellucid.core.maskers")
+MASKERS = {
+    **dict.fromkeys(["Columns", "Baseline", "Grid"], "pellucid.core.maskers"),
+    **dict.fromkeys(["Superpixels", "LabelMap"], "pellucid.models.superpixels"),
+}
+
+# Ways to cut a picture into superpixels.
+SEGMENTATIONS = dict.fromkeys(["SLIC", "Quickshift", "Felzenszwalb"], "pellucid.models.superpixels")
 
 # What absence looks like, where a name or a number does not say it.
 BASELINES = dict.fromkeys(["Noise", "Together"], "pellucid.core.baseline")
@@ -114,6 +120,7 @@ PUBLIC: dict[str, str] = {
     **RULES,
     **BASELINES,
     **SELECTIONS,
+    **SEGMENTATIONS,
 }
 
 # Which extra of the package brings an optional framework.

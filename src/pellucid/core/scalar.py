@@ -35,7 +35,7 @@ class Scalar(Protocol):
         """(*samples, n, *features) -> (*samples, n), float64"""
 
     def blend(self, x: np.ndarray, masks: np.ndarray, reference: np.ndarray) -> np.ndarray:
-        """x, reference (n, *features), masks (m, *space) in [0, 1] -> (n, m): f(reference + mask * (x - reference))"""
+        """x, reference (n, *features), masks (m, *space) bool or in [0, 1] -> (n, m): f(reference + mask * (x - reference))"""
 
 
 class Differentiable(Scalar, Protocol):

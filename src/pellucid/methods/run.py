@@ -15,7 +15,7 @@ from pellucid.core import spelling
 from pellucid.core.budget import Budget, Meter, receipt
 from pellucid.core.errors import InputError, MethodError
 from pellucid.core.maskers import default_masker
-from pellucid.core.masking import Bound, Game, Masker
+from pellucid.core.masking import Bound, Covering, Game, Masker
 from pellucid.core.method import (
     GameMethod,
     GradientMethod,
@@ -79,7 +79,9 @@ def as_masker(masker: Masker | str | None) -> Masker | None:
     """A masker value, a spelling of one, or None."""
     made = spelling.parse(masker) if isinstance(masker, str) else masker
     if made is not None and not isinstance(made, Masker):
-        raise MethodError(f"{made!r} is no masker: give Columns(), Baseline() or Grid().")
+        raise MethodError(
+            f"{made!r} is no masker: give Columns(), Baseline(), Grid(), Superpixels() or LabelMap(labels)."
+        )
     return made
 
 
@@ -165,7 +167,7 @@ class _Run:
         f, method = self.f if len(self.f.inputs.x) == rows.stop - rows.start else self.f.take(rows), self.method
         x, background = f.inputs.x, f.inputs.background
         if self.masker is not None:
-            bound = self.masker.bind(x, background, f.inputs.form)
+            bound = self.masker.of(rows).bind(x, background, f.inputs.form)
             return Block(rows, _play(method, Game(f, bound, len(x))), bound, self.masker)
         if isinstance(method, TreeMethod):
             from pellucid.models.tree.question import ask  # compiled kernels: loaded when the first tree is met
@@ -316,6 +318,14 @@ def _all_converged(blocks: list[Block]) -> bool | None:
     return bool(np.concatenate(known).all()) if known else None
 
 
+def _unchanged(bound: Bound | None) -> int:
+    """Rows that look the same with everything hidden: a constant picture filled with its mean."""
+    if not isinstance(bound, Covering):
+        return 0
+    same = (bound.drawn == bound.x).all(axis=tuple(range(2, bound.drawn.ndim)))  # (draws, n)
+    return int(same.all(axis=0).sum())
+
+
 def _warnings(
     method: Method,
     blocks: list[Block],
@@ -327,6 +337,11 @@ def _warnings(
 ) -> tuple[str, ...]:
     """Plain sentences about how far to trust this record, each with its number."""
     found = list(dict.fromkeys(warning for block in blocks for warning in block.parts.warnings))
+    same = sum(_unchanged(block.bound) for block in blocks)
+    if same:
+        found.append(
+            f"what hidden parts show equals the data in {same} of {len(done)} rows, so hiding changes nothing there"
+        )
     if not done.all():
         found.append(f"the budget of {meter.limit()} left out {int((~done).sum())} of {len(done)} rows")
     elif method.card.sampled and meter.limit():

@@ -170,8 +170,9 @@ class BlackBox:
         n, room = len(x), max(1, self.size // max(1, len(x)))
         values = np.empty((n, len(masks)))
         for part in pieces(len(masks), room):
-            shown = widen(masks[part], x.shape[1:], self.channels)
-            values[:, part] = self((reference + shown * (x - reference)).astype(x.dtype)).T
+            shown = np.ascontiguousarray(widen(masks[part], x.shape[1:], self.channels))
+            mixed = np.where(shown, x, reference) if shown.dtype == bool else reference + shown * (x - reference)
+            values[:, part] = self(mixed.astype(x.dtype, copy=False)).T
         return values
 
     def extra(self, rows: np.ndarray) -> Extra:

@@ -171,8 +171,10 @@ class TorchScalar(BlackBox):
         change = on_device - empty
         with torch.no_grad():
             for part in pieces(len(masks), max(1, self.size // n)):
-                shown = self.adapter.tensor(widen(masks[part].astype(float), x.shape[1:], self.channels))
-                mixed = (empty + shown * change).flatten(0, 1)
+                shown = self.adapter.tensor(widen(masks[part], x.shape[1:], self.channels))
+                # chosen, not weighed, where masks are 0/1: exact, and what is hidden may be NaN
+                mixed = torch.where(shown, on_device, empty) if shown.dtype == torch.bool else empty + shown * change
+                mixed = mixed.flatten(0, 1)
                 rows = np.tile(np.arange(n), len(shown))
                 for piece in pieces(len(rows), self.size):
                     flat = np.arange(len(rows))[piece]

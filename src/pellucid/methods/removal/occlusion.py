@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from pellucid.core.baseline import BaselineLike, check_baseline
+from pellucid.core.baseline import BaselineLike
 from pellucid.core.maskers import Columns, Grid, Size
 from pellucid.core.masking import Game, Masker
 from pellucid.core.method import Card, GameMethod, Parts
@@ -20,7 +20,7 @@ from pellucid.core.method import Card, GameMethod, Parts
 
 @dataclass(frozen=True)
 class Occlusion(GameMethod):
-    """`window` and `stride` in cells (None: columns of a table, about 7 windows a side elsewhere); `baseline` is the fill."""
+    """`window` and `stride` in cells (None: columns of a table, about 7 windows a side elsewhere); `baseline` is `Grid`'s fill."""
 
     window: Size | None = None
     stride: Size | None = None
@@ -39,8 +39,7 @@ class Occlusion(GameMethod):
     )
 
     def __post_init__(self) -> None:
-        check_baseline(self.baseline)
-        Grid(self.window, self.stride)
+        Grid(self.window, self.stride, self.baseline)
 
     def masker(self, x: np.ndarray) -> Masker | None:
         if x.ndim == 2 and self.window is None:
