@@ -207,7 +207,7 @@ def test_every_field_matters():
     np.testing.assert_array_equal(run(PFI(repeats=4)).samples[:, :3], base.samples)
     assert run(None).samples.shape == (2, 5)
     assert run("PermutationImportance(repeats=2)").samples.shape == (2, 2)
-    assert run(PFI).receipt.method == "PermutationImportance(repeats=5, seed=0)"
+    assert run(PFI).receipt.method == "PermutationImportance(repeats=5, seed=0, within=None)"
 
 
 def test_one_repeat_has_no_standard_error():

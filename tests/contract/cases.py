@@ -216,7 +216,9 @@ ENTRIES: dict[str, Entry] = {
         {"points": 4, "spacing": "quantile", "span": (0.2, 0.8)},
     ),
     "AccumulatedLocalEffects": Entry(pc.AccumulatedLocalEffects(bins=3), TABLES, {"bins": 2}),
-    "PermutationImportance": Entry(pc.PermutationImportance(), ("pipeline on a frame",), {"repeats": 3, "seed": 1}),
+    "PermutationImportance": Entry(
+        pc.PermutationImportance(), ("pipeline on a frame",), {"repeats": 3, "seed": 1, "within": "leaves"}
+    ),
     "Occlusion": Entry(
         pc.Occlusion(),
         EVERYTHING,

@@ -294,11 +294,25 @@ class Importance(Record):
         order = np.argsort(-self.mean, kind="stable")[:k]
         return [(self.names[i], float(self.mean[i])) for i in order]
 
+    def interval(self, level: float = 0.95) -> np.ndarray:
+        """(p, 2) low and high, by Student's t over the samples; NaN after a single one."""
+        from scipy.special import stdtrit
+
+        freedom = max(self.samples.shape[1] - 1, 1)
+        reach = stdtrit(freedom, (1 + level) / 2) * self.stderr
+        return np.stack([self.mean - reach, self.mean + reach], axis=1)
+
+    def ranks(self, level: float = 0.95) -> np.ndarray:
+        """(p,) 1 + how many features are more important beyond doubt: their interval lies above this one's. Ties are ties."""
+        low, high = self.interval(level).T
+        return 1 + (low[None, :] > high[:, None]).sum(axis=1)
+
     def to_frame(self) -> pd.DataFrame:
-        """One line per feature: feature, mean, stderr; the most important first."""
+        """One line per feature: feature, mean, stderr, the 95 % interval, rank; the most important first."""
         import pandas as pd
 
-        frame = pd.DataFrame({"feature": self.names, "mean": self.mean, "stderr": self.stderr})
+        (low, high), facts = self.interval().T, {"feature": self.names, "mean": self.mean, "stderr": self.stderr}
+        frame = pd.DataFrame({**facts, "low": low, "high": high, "rank": self.ranks()})
         return frame.sort_values("mean", ascending=False, kind="stable", ignore_index=True)
 
 

@@ -14,9 +14,14 @@ from pellucid.core.errors import InputError, MethodError
 from pellucid.core.records import Importance
 from pellucid.methods.effect.permutation import PermutationImportance
 from pellucid.methods.effect.scoring import as_metric, as_truth
+from pellucid.methods.effect.seen import trained_on
 from pellucid.models.adapter import Inputs
 from pellucid.models.prepare import prepare
 
+_SEEN = (
+    "the model was trained on these very rows: columns that it overfits look more important than they are; give rows held "
+    "out from training"
+)
 _TOGETHER = 0.8  # rank correlation from which two columns stand in for each other
 
 
@@ -38,9 +43,15 @@ def importance(
     judge = as_metric(metric, ready.adapter, meter)
     with ready.adapter.session():
         whole, drops = chosen.measure(
-            lambda table: judge.quality(table, truth), x, list(players.values()), chosen.stream()
+            lambda tables: judge.qualities(tables, truth),
+            x,
+            list(players.values()),
+            _coded(ready.inputs),
+            chosen.stream(),
         )
-    warnings = _together(ready.inputs, names, list(players.values()))
+    warnings = () if chosen.within else _together(ready.inputs, names, list(players.values()))
+    if trained_on(model, X):
+        warnings = (_SEEN, *warnings)
     return Importance(
         mean=drops.mean(axis=1),
         stderr=_stderr(drops),
@@ -108,10 +119,15 @@ def _stderr(drops: np.ndarray) -> np.ndarray:
     return np.asarray(drops.std(axis=1, ddof=1) / np.sqrt(repeats))
 
 
+def _coded(inputs: Inputs) -> np.ndarray:
+    """(p,) True where a column holds codes of levels."""
+    schema = inputs.form.schema
+    return np.zeros(inputs.x.shape[1], bool) if schema is None else schema.coded
+
+
 def _together(inputs: Inputs, names: tuple[str, ...], groups: list[np.ndarray]) -> tuple[str, ...]:
     """Pairs of number columns in different groups that are near copies of each other."""
-    schema = inputs.form.schema
-    numbers = np.arange(len(names)) if schema is None else np.flatnonzero(~schema.coded)
+    numbers = np.flatnonzero(~_coded(inputs))
     ranks = rankdata(inputs.x[:, numbers].astype(float), axis=0)
     ranks -= ranks.mean(axis=0)
     size = np.sqrt((ranks**2).sum(axis=0))
@@ -122,6 +138,6 @@ def _together(inputs: Inputs, names: tuple[str, ...], groups: list[np.ndarray]) 
     apart.sort(key=lambda pair: -abs(pair[2]))
     return tuple(
         f"columns {names[i]!r} and {names[j]!r} go together (rank correlation {r:.2f}): while one is shuffled the other "
-        "still tells, so each may look less important than it is; put them into one group"
+        "still tells, so each may look less important than it is; put them into one group, or shuffle within 'leaves'"
         for i, j, r in apart[:3]
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from pellucid.core.budget import Meter
 from pellucid.core.errors import InputError, MethodError, ModelError, PellucidError
+from pellucid.core.scalar import pieces
 from pellucid.models.adapter import Adapter
 from pellucid.models.tabular import EstimatorAdapter
 
@@ -21,25 +22,24 @@ class Metric:
 
     name: str
     sign: int
-    judge: Callable[[np.ndarray, np.ndarray], Any]
+    judge: Callable[[np.ndarray, np.ndarray], Iterator[Any]]  # tables (s, n, p), y -> one value each
 
-    def quality(self, x: np.ndarray, y: np.ndarray) -> float:
-        """x (n, p), y (n,) or (n, k) -> larger = better"""
-        return self.sign * self(x, y)
+    def qualities(self, tables: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """tables (s, n, p), y (n,) or (n, k) -> (s,), larger = better; the model is asked about all tables at once"""
+        return self.sign * np.array([self._number(value, y) for value in self._judged(tables, y)])
 
-    def __call__(self, x: np.ndarray, y: np.ndarray) -> float:
-        """The metric as it is."""
-        value = np.asarray(self._judged(x, y))
+    def _number(self, value: Any, y: np.ndarray) -> float:
+        value = np.asarray(value)
         if value.size != 1 or value.dtype.kind not in "fiub" or not np.isfinite(value).all():
             raise MethodError(
-                f"metric {self.name!r} gave {value!r} on {len(x)} rows: expected one finite number; "
+                f"metric {self.name!r} gave {value!r} on {len(y)} rows: expected one finite number; "
                 "check that it suits this y."
             )
         return float(value.reshape(()))
 
-    def _judged(self, x: np.ndarray, y: np.ndarray) -> Any:
+    def _judged(self, tables: np.ndarray, y: np.ndarray) -> list[Any]:
         try:
-            return self.judge(x, y)
+            return list(self.judge(tables, y))
         except PellucidError:
             raise
         except AttributeError as error:
@@ -49,7 +49,7 @@ class Metric:
             ) from error
         except Exception as error:
             raise ModelError(
-                f"measuring {self.name!r} on a table of shape {x.shape} raised {type(error).__name__}: {error} "
+                f"measuring {self.name!r} on a table of shape {tables.shape[1:]} raised {type(error).__name__}: {error} "
                 "Check that the model takes these rows and that the metric suits this y."
             ) from error
 
@@ -72,7 +72,14 @@ def as_metric(metric: Any, adapter: Adapter, meter: Meter) -> Metric:
         )
     predict = _outputs(adapter, meter) if estimator is None else _predictions(estimator, meter)
     name = getattr(function, "__name__", type(function).__name__)
-    return Metric(name, 1 if greater else -1, lambda x, y: function(y, predict(x, y)))
+
+    def judge(tables: np.ndarray, y: np.ndarray) -> Iterator[Any]:
+        answers = predict(tables.reshape(-1, tables.shape[-1]))
+        for answer in np.split(answers, len(tables)):
+            # a single column comes in the shape of y, so that y - outputs is no table
+            yield function(y, answer.reshape(y.shape) if estimator is None and answer.size == y.size else answer)
+
+    return Metric(name, 1 if greater else -1, judge)
 
 
 def as_truth(y: Any, rows: int) -> np.ndarray:
@@ -116,30 +123,53 @@ def _scorer(name: str, estimator: EstimatorAdapter | None, meter: Meter) -> Metr
         )
     scorer = get_scorer(name)
 
-    def judge(x: np.ndarray, y: np.ndarray) -> Any:
-        value = scorer(estimator.model, estimator.rows(x), y)
-        meter.add(forward=len(x))
-        return value
+    def judge(tables: np.ndarray, y: np.ndarray) -> Iterator[Any]:
+        answers = _Answers(estimator, tables.reshape(-1, tables.shape[-1]), len(y), meter)
+        for answers.part in pieces(len(answers.x), len(y)):
+            yield scorer(answers, answers.rows[answers.part], y)
 
     return Metric(name, 1, judge)
 
 
-def _predictions(estimator: EstimatorAdapter, meter: Meter) -> Callable[[np.ndarray, np.ndarray], Any]:
+class _Answers:
+    """An estimator that is asked about many tables at once and answers for one part of the rows at a time.
+
+    Scorers choose among `predict`, `predict_proba` and `decision_function` themselves; whichever it is, the model is asked
+    once. Everything else is the estimator's own.
+    """
+
+    def __init__(self, estimator: EstimatorAdapter, x: np.ndarray, size: int, meter: Meter) -> None:
+        self.estimator, self.x, self.meter, self.part = estimator, x, meter, slice(0, size)
+        self.rows = np.empty((len(x), 0))  # scorers hand this back and never look inside
+        self.known: dict[str, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("predict", "predict_proba", "predict_log_proba", "decision_function"):
+            return getattr(self.estimator.model, name)
+        ask = getattr(self.estimator.model, name)
+
+        def answer(rows: Any) -> Any:
+            if name not in self.known:
+                self.known[name] = ask(self.estimator.rows(self.x))
+                self.meter.add(forward=len(self.x))
+            said = self.known[name]
+            return [one[self.part] for one in said] if isinstance(said, list) else said[self.part]
+
+        answer.__name__ = name  # scorers look at it
+        return answer
+
+
+def _predictions(estimator: EstimatorAdapter, meter: Meter) -> Callable[[np.ndarray], np.ndarray]:
     """What `predict` says: classes or values."""
 
-    def predict(x: np.ndarray, y: np.ndarray) -> Any:
-        made = estimator.model.predict(estimator.rows(x))
+    def predict(x: np.ndarray) -> np.ndarray:
+        made = np.asarray(estimator.model.predict(estimator.rows(x)))
         meter.add(forward=len(x))
         return made
 
     return predict
 
 
-def _outputs(adapter: Adapter, meter: Meter) -> Callable[[np.ndarray, np.ndarray], Any]:
-    """What a function or a network returns; a single column comes in the shape of y, so that y - outputs is no table."""
-
-    def predict(x: np.ndarray, y: np.ndarray) -> Any:
-        outputs = adapter.outputs(x, adapter.scales[0], {}, meter, None)
-        return outputs.reshape(y.shape) if outputs.size == y.size else outputs
-
-    return predict
+def _outputs(adapter: Adapter, meter: Meter) -> Callable[[np.ndarray], np.ndarray]:
+    """What a function or a network returns."""
+    return lambda x: adapter.outputs(x, adapter.scales[0], {}, meter, None)
