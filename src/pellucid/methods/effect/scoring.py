@@ -125,8 +125,9 @@ def _scorer(name: str, estimator: EstimatorAdapter | None, meter: Meter) -> Metr
 
     def judge(tables: np.ndarray, y: np.ndarray) -> Iterator[Any]:
         answers = _Answers(estimator, tables.reshape(-1, tables.shape[-1]), len(y), meter)
-        for answers.part in pieces(len(answers.x), len(y)):
-            yield scorer(answers, answers.rows[answers.part], y)
+        for part in pieces(len(answers.x), len(y)):
+            answers.part = part
+            yield scorer(answers, answers.rows[part], y)
 
     return Metric(name, 1, judge)
 
