@@ -197,7 +197,7 @@ def test_quadrature_is_exact_for_its_degree(d):
 def test_the_standard_error_is_that_of_a_mean_of_groups():
     rng = np.random.default_rng(0)
     parts = rng.normal(size=(2, 3, background.GROUPS))
-    mean, error = engine._mean_and_error(parts, np.full(background.GROUPS, 5.0))
+    mean, error = engine.mean_and_error(parts, np.full(background.GROUPS, 5.0))
     np.testing.assert_allclose(mean, parts.mean(-1))
     plain = parts.std(-1, ddof=1) / np.sqrt(background.GROUPS)
     np.testing.assert_allclose(error, plain * 2.131449545559323 / 1.959963984540054)  # t with 15 degrees of freedom

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.ensemble import (
+    AdaBoostClassifier,
     ExtraTreesClassifier,
     ExtraTreesRegressor,
     GradientBoostingClassifier,
@@ -159,6 +160,17 @@ def test_missing_values_equal_enumeration(model):
     check(model.fit(X, y, **fit), X)
 
 
+@pytest.mark.filterwarnings("ignore:The argument 'eval_set'")
+def test_early_stopping_and_weights_in_lightgbm():
+    X, y = table()
+    stopped = lightgbm.LGBMRegressor(n_estimators=80, early_stopping_rounds=2, learning_rate=0.4, **QUIET)
+    stopped.fit(X[:120], y[:120], eval_set=[(X[120:], y[120:])])
+    a = pc.explain(stopped, X[:9], TreeShap())
+    assert 0 < stopped.best_iteration_ < 80 and np.abs(a.gap).max() < CLOSE
+    weight = np.random.default_rng(1).exponential(size=len(X))
+    check(lightgbm.LGBMRegressor(n_estimators=4, **QUIET).fit(X, y, sample_weight=weight), X, rows=2)
+
+
 def test_zero_as_missing_and_nan_read_as_zero():
     X, y = table()
     X[:, 1] = np.round(X[:, 1])
@@ -245,6 +257,9 @@ def test_a_background_of_one_row_has_no_standard_error():
     X, y = table()
     model = RandomForestRegressor(3, random_state=0).fit(X, y)
     a = pc.explain(model, X[:2], TreeShap(), background=X[5:6])
+    assert a.receipt.warnings == (
+        "the background is one row: values have no standard error, and answer for that row only",
+    )
     assert a.stderr is None and np.abs(a.gap).max() < CLOSE
     np.testing.assert_allclose(a.base_values, model.predict(X[5:6])[0])
 
@@ -406,6 +421,14 @@ def fitted(model, **fit):
     return model.fit(X, (y > 0) if hasattr(model, "predict_proba") else np.exp(y / 4), **fit)
 
 
+class CatBoostRegressor(LinearRegression):
+    """A stand-in by name: the real one is large."""
+
+
+def one_against_all():
+    return fitted(lightgbm.LGBMClassifier(n_estimators=2, objective="multiclassova", num_class=2, verbose=-1))
+
+
 PROBABILITY = {"target": pc.Class(1, "probability")}
 
 
@@ -415,7 +438,15 @@ PROBABILITY = {"target": pc.Class(1, "probability")}
         (lambda: RandomForestRegressor(), {}, pc.ModelError, "not fitted"),
         (lambda: lightgbm.LGBMRegressor(), {}, pc.ModelError, "not fitted"),
         (lambda: fitted(LinearRegression()), {}, pc.ModelError, "LinearRegression"),
-        (lambda: fitted(IsolationForest(n_estimators=4)), {}, pc.ModelError, "IsolationForest"),
+        (lambda: fitted(IsolationForest(n_estimators=4)), {}, pc.MethodError, "give background rows"),
+        (lambda: IsolationForest(), {}, pc.ModelError, "not fitted"),
+        (lambda: HistGradientBoostingRegressor(), {}, pc.ModelError, "not fitted"),
+        (lambda: GradientBoostingRegressor(), {}, pc.ModelError, "not fitted"),
+        (lambda: fitted(AdaBoostClassifier(n_estimators=2)), {}, pc.ModelError, "AdaBoost"),
+        (lambda: fitted(CatBoostRegressor()), {}, pc.ModelError, "CatBoost.*KernelShap"),
+        (lambda: fitted(RandomForestRegressor(2)), {"x": np.zeros((2, P + 1))}, pc.InputError, "fitted with 5"),
+        (lambda: fitted(RandomForestRegressor(2)), {"background": np.zeros((0, P))}, pc.InputError, "empty"),
+        (one_against_all, PROBABILITY, pc.MethodError, "multiclassova"),
         (lambda: fitted(GradientBoostingClassifier(n_estimators=2)), PROBABILITY, pc.MethodError, "margin"),
         (lambda: fitted(lightgbm.LGBMClassifier(n_estimators=2, verbose=-1)), PROBABILITY, pc.MethodError, "logistic"),
         (lambda: fitted(HistGradientBoostingRegressor(loss="poisson", max_iter=2)), {}, pc.MethodError, "poisson"),
@@ -433,7 +464,7 @@ PROBABILITY = {"target": pc.Class(1, "probability")}
 def test_refused_with_a_remedy(model, arguments, error, said):
     X, _ = table()
     with pytest.raises(error, match=said):
-        pc.explain(model(), X[:2], TreeShap(), **arguments)
+        pc.explain(model(), **{"x": X[:2], "method": TreeShap(), **arguments})
 
 
 def test_interact_asks_for_a_method_that_can():

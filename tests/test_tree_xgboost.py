@@ -3,12 +3,13 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import pellucid as pc
 import tree_brute as brute
 
-xgboost = pytest.importorskip("xgboost", reason="XGBoost is large and no dependency: pip install xgboost-cpu")
+xgboost = pytest.importorskip("xgboost", reason="XGBoost is no dependency: pip install xgboost-cpu")
 
 P, CLOSE = 5, 1e-10
 
@@ -49,18 +50,28 @@ def trees_of(model, output):
     return [nested(tree) for tree, k in zip(held["trees"], held["tree_info"], strict=True) if k == output]
 
 
-def check(model, X, target, output, margin):
-    """margin: rows -> (n,), XGBoost's own, in float32."""
-    x, background = X[:4], X[4:12]
-    alone = pc.explain(model, x, "TreeShap", target=target)
+def walk(node, x):
+    """The leaf that a row reaches, in float64."""
+    while isinstance(node, tuple):
+        node = node[2] if node[1](x) else node[3]
+    return node
+
+
+def check(model, X, target, output):
+    """Both modes, values and interactions, against enumeration; the model's own margin is a float32 sum."""
+    x, background, trees = X[:4], X[4:12], trees_of(model, output)
+    alone, together = pc.explain(model, x, "TreeShap", target=target), pc.interact(model, x, "TreeShap", target=target)
     against = pc.explain(model, x, "TreeShap", target=target, background=background)
+    mixed = pc.interact(model, x, "TreeShap", target=target, background=background)
+    summed = lambda z: np.array([sum(walk(tree, row) for tree in trees) for row in z])  # noqa: E731
     for r in range(len(x)):
-        v = brute.by_cover(trees_of(model, output), x[r], P)
+        v, w = brute.by_cover(trees, x[r], P), brute.by_masking(summed, x[r], background)
         np.testing.assert_allclose(alone.values[r], brute.shapley(v), atol=CLOSE)
-        mixed = brute.by_masking(margin, x[r], background)
-        np.testing.assert_allclose(against.values[r], brute.shapley(mixed.astype(float)), atol=2e-6)
-    assert max(np.abs(alone.gap).max(), np.abs(against.gap).max()) < 1e-5
-    assert all(said.startswith("float tolerance") for said in alone.receipt.warnings)
+        np.testing.assert_allclose(together.values[r], brute.pairs(v), atol=CLOSE)
+        np.testing.assert_allclose(against.values[r], brute.shapley(w), atol=CLOSE)
+        np.testing.assert_allclose(mixed.values[r], brute.pairs(w), atol=CLOSE)
+    for a in (alone, against, together, mixed):
+        assert np.abs(a.gap).max() < 1e-5 and all(said.startswith("float tolerance") for said in a.receipt.warnings)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +89,7 @@ def check(model, X, target, output, margin):
 def test_regressors(model):
     X, y = table()
     model.fit(X, y)
-    check(model, X, None, 0, model.predict)
+    check(model, X, None, 0)
 
 
 @pytest.mark.parametrize("k", [2, 3])
@@ -87,8 +98,50 @@ def test_classifiers(k):
     model = xgboost.XGBClassifier(n_estimators=6, max_depth=4).fit(
         X, np.digitize(y, np.quantile(y, np.arange(1, k) / k))
     )
-    margin = lambda x: model.predict(x, output_margin=True)  # noqa: E731
-    check(model, X, 1, 1 if k > 2 else 0, margin if k == 2 else lambda x: margin(x)[:, 1])
+    check(model, X, 1, 1 if k > 2 else 0)
+
+
+def test_several_outputs_and_weights():
+    X, y = table()
+    weight = np.random.default_rng(0).exponential(size=len(X))
+    model = xgboost.XGBRegressor(n_estimators=5, max_depth=4).fit(
+        X, np.stack([y, -np.nan_to_num(X[:, 2])], 1), sample_weight=weight
+    )
+    check(model, np.nan_to_num(X), pc.Output(1), 1)
+
+
+def frame():
+    rng = np.random.default_rng(2)
+    made = pd.DataFrame({"a": rng.normal(size=300), "city": rng.choice(["rome", "oslo", "bonn"], 300)})
+    made["grade"] = pd.Categorical(rng.choice([7, 3, 9], 300), categories=[9, 7, 3])
+    made.loc[::7, "city"] = None
+    made["city"] = made["city"].astype("category")
+    return made, made["a"] * (made["city"] == "oslo") + (made["grade"] == 7) + 0.1 * rng.normal(size=300)
+
+
+def test_categories_of_frames():
+    X, y = frame()
+    model = xgboost.XGBRegressor(n_estimators=6, max_depth=4, enable_categorical=True, max_cat_to_onehot=1).fit(X, y)
+    a = pc.explain(model, X[:40], "TreeShap", background=X[40:50])
+    assert np.abs(a.gap).max() < 1e-5 and np.abs(a.values).min(0).max() < np.abs(a.values).max()
+    other = X.copy()
+    other["grade"] = pd.Categorical(X["grade"].astype(int), categories=[3, 7, 9])
+    b = pc.explain(model, other[:40], "TreeShap", background=other[40:50])
+    np.testing.assert_allclose(b.values, a.values, atol=1e-12)
+    other["city"] = pd.Categorical(["paris"] * 300)
+    with pytest.raises(pc.PellucidError):
+        pc.explain(model, other[:4], "TreeShap")
+
+
+def test_a_format_that_is_not_known(monkeypatch):
+    X, y = table(0.0)
+    model = xgboost.XGBRegressor(n_estimators=2).fit(X, y)
+    true = xgboost.Booster.save_raw
+    monkeypatch.setattr(
+        xgboost.Booster, "save_raw", lambda self, kind: true(self, kind).replace(b'"version":[3', b'"version":[9')
+    )
+    with pytest.raises(pc.ModelError, match="format 9"):
+        pc.explain(model, X[:3], "TreeShap")
 
 
 def test_early_stopping_uses_the_best_trees():
@@ -104,7 +157,8 @@ def test_early_stopping_uses_the_best_trees():
     ("model", "said"),
     [
         (xgboost.XGBRegressor(n_estimators=2, booster="dart"), "dart"),
-        (xgboost.XGBRegressor(n_estimators=2, objective="count:poisson"), "poisson"),
+        (xgboost.XGBRegressor(n_estimators=2, objective="count:poisson"), "give background rows"),
+        (xgboost.XGBRegressor(n_estimators=2, objective="reg:squaredlogerror"), "squaredlogerror"),
         (xgboost.XGBRegressor(n_estimators=2, missing=0.0), "missing"),
         (xgboost.XGBRegressor(n_estimators=2), "not fitted"),
     ],

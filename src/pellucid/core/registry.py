@@ -62,7 +62,7 @@ METRICS = {
     "Agreement": "pellucid.metrics.agreement",
 }
 
-TARGETS = dict.fromkeys(["Class", "Margin", "Predicted", "Output", "Custom"], "pellucid.core.target")
+TARGETS = dict.fromkeys(["Class", "Margin", "Predicted", "Output", "Loss", "Custom"], "pellucid.core.target")
 
 MASKERS = {
     **dict.fromkeys(["Columns", "Baseline", "Grid"], "pellucid.core.maskers"),

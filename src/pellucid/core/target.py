@@ -21,21 +21,29 @@ Label = int | str | tuple[int | str, ...]
 
 @dataclass(frozen=True)
 class Pick:
-    """A target made definite for n rows: `columns (n,)`, less `minus (n,)` where the question is contrastive."""
+    """A target made definite for n rows: `columns (n,)`, less `minus (n,)` where the question is contrastive; the squared
+    distance from `truth (n,)` where it is about an error."""
 
     target: Target
     columns: np.ndarray
     minus: np.ndarray | None = None
+    truth: np.ndarray | None = None
 
     def __call__(self, outputs: Any, rows: np.ndarray) -> Any:
         """outputs (b, k), rows (b,) -> (b,)"""
         here = np.arange(len(rows))
         picked = outputs[here, self.columns[rows]]
-        return picked if self.minus is None else picked - outputs[here, self.minus[rows]]
+        if self.minus is not None:
+            picked = picked - outputs[here, self.minus[rows]]
+        if self.truth is None:
+            return picked
+        truth = self.truth[rows]
+        return (picked - (picked.new_tensor(truth) if hasattr(picked, "new_tensor") else truth)) ** 2
 
     def take(self, rows: slice | np.ndarray) -> Pick:
         minus = None if self.minus is None else self.minus[rows]
-        return replace(self, columns=self.columns[rows], minus=minus)
+        truth = None if self.truth is None else self.truth[rows]
+        return replace(self, columns=self.columns[rows], minus=minus, truth=truth)
 
 
 @dataclass(frozen=True)
@@ -144,6 +152,42 @@ class Output(Target):
 
 
 @dataclass(frozen=True)
+class Loss(Target):
+    """How wrong is it? `y` holds each row's true label or value: log loss of a classifier, squared error of a regressor."""
+
+    y: tuple[Any, ...]
+    scale: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "y", tuple(np.atleast_1d(np.asarray(self.y)).tolist()))
+
+    def named(self, classes: Sequence[Any] | None) -> Target:
+        """For a classifier: the column of each row's true class on the scale "log loss"."""
+        if classes is None:
+            return self
+        known = [one.item() if isinstance(one, np.generic) else one for one in classes]
+        for label in self.y:
+            if label not in known:
+                raise TargetError(
+                    f"Loss: {label!r} is none of the model's classes {', '.join(map(str, known[:20]))}: give true labels."
+                )
+        return Class(tuple(known.index(label) for label in self.y), "log loss")
+
+    def bind(self, outputs: np.ndarray) -> Pick:
+        n, k = outputs.shape
+        if k != 1 or len(self.y) != n:
+            raise TargetError(
+                f"Loss: {len(self.y)} true values for {n} rows of {k} outputs: a squared error needs one value a row and a model "
+                "with one output."
+            )
+        truth = _numbers(self.y)
+        return Pick(self, np.zeros(n, np.int64), truth=truth)
+
+    def take(self, rows: np.ndarray) -> Loss:
+        return replace(self, y=tuple(self.y[i] for i in np.arange(len(self.y))[rows]))
+
+
+@dataclass(frozen=True)
 class Custom(Target):
     """Any function of the model's outputs, `(b, ...) -> (b,)`: detection, segmentation, several heads."""
 
@@ -182,6 +226,16 @@ def as_target(target: Any, default: Target) -> Target:
             "give a column number, a class name, an array (n,) of either, or a function of the outputs."
         )
     return Class(tuple(labels.tolist()))
+
+
+def _numbers(y: tuple[Any, ...]) -> np.ndarray:
+    try:
+        truth = np.array(y, dtype=float)
+    except ValueError as error:
+        raise TargetError(f"Loss: true values of a regressor are numbers, not {y[0]!r}.") from error
+    if not np.isfinite(truth).all():
+        raise TargetError("Loss: some true values are NaN or infinite: leave those rows out.")
+    return truth
 
 
 def _columns(label: Label, classes: Sequence[Any] | None) -> Label:

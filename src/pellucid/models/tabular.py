@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from pellucid.core.errors import InputError, ModelError
 from pellucid.core.frames import Codec
@@ -56,7 +57,12 @@ class EstimatorAdapter(Adapter):
         if scale == "probability":
             return self.model.predict_proba(rows)
         if scale == "margin":
-            return _both_sides(np.asarray(_margin(self.model, rows)))
+            margin = np.asarray(_margin(self.model, rows))
+            return margin if self.classes is None else _both_sides(margin)
+        if scale == "log loss":
+            return _log_loss(self.model, rows)
+        if scale == "depth":
+            return -np.log2(-np.asarray(self.model.score_samples(rows)))
         return np.asarray(self.model.predict(rows), dtype=float)
 
 
@@ -86,8 +92,10 @@ def _scales(model: Any) -> tuple[str, ...]:
     probability, margin = hasattr(model, "predict_proba"), hasattr(model, "decision_function")
     boosted = type(final(model)).__name__.startswith(_BOOSTED)
     if boosted and probability:
-        return ("margin", "probability")
-    found = ("probability",) * probability + ("margin",) * margin
+        return ("margin", "probability", "log loss")
+    if type(final(model)).__name__ == "IsolationForest":
+        return ("margin", "depth")
+    found = ("probability",) * probability + ("margin",) * margin + ("log loss",) * probability
     labels_only = not found and getattr(model, "classes_", None) is not None
     return () if labels_only else found or ("raw",)
 
@@ -101,6 +109,15 @@ def _margin(model: Any, rows: Any) -> Any:
     if name.startswith("CatBoost"):
         return model.predict(rows, prediction_type="RawFormulaVal")
     return model.decision_function(rows)
+
+
+def _log_loss(model: Any, rows: Any) -> np.ndarray:
+    """(n, k): minus the logarithm of each class's probability, which scikit-learn clips in the same way."""
+    if getattr(final(model), "objective", None) == "binary:logistic":  # probabilities come in float32 there
+        likely = expit(_both_sides(np.asarray(_margin(model, rows), dtype=float)))
+    else:
+        likely = np.asarray(model.predict_proba(rows), dtype=float)
+    return -np.log(np.maximum(likely, np.finfo(float).eps))
 
 
 def _both_sides(margin: np.ndarray) -> np.ndarray:

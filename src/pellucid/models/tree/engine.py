@@ -19,8 +19,8 @@ import numpy as np
 from pellucid.core.errors import MethodError
 from pellucid.core.scalar import pieces
 from pellucid.models.tree import background as groups
+from pellucid.models.tree import linked, pairs, quadrature, table
 from pellucid.models.tree import nodes as kernels
-from pellucid.models.tree import pairs, quadrature, table
 from pellucid.models.tree.forest import Forest
 
 _PARTS = 16  # of the trees, whatever the number of threads
@@ -93,7 +93,7 @@ def interventional(trees: Trees, x: np.ndarray, background: np.ndarray) -> tuple
     """
     _check_bits(trees)
     b, players = len(background), trees.forest.players
-    sizes = np.bincount(np.arange(b) % groups.GROUPS, minlength=groups.GROUPS).astype(float)
+    sizes = group_sizes(b)
     points, weights = gauss_legendre(_DEEPEST), factorials(_BITS)
     tabled = _worth_a_table(len(x), b)
 
@@ -105,8 +105,36 @@ def interventional(trees: Trees, x: np.ndarray, background: np.ndarray) -> tuple
 
     phi, stderr = np.zeros((len(x), players)), np.zeros((len(x), players))
     for rows, answer in _run(kernel, trees, x, trees.asked, players * groups.GROUPS):
-        phi[rows], stderr[rows] = _mean_and_error(answer, sizes)
+        phi[rows], stderr[rows] = mean_and_error(answer, sizes)
     return phi, stderr
+
+
+def behind_link(trees: Trees, x: np.ndarray, background: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+    """As `interventional`, where each pair of a row and a background row has a weight of its own: slopes (n, b).
+
+    -> each group's mean (n, players, GROUPS), of which `mean_and_error` makes values and standard errors.
+    """
+    _check_bits(trees)
+    players, columns = trees.forest.players, x.shape[1]
+    sizes, weights = group_sizes(len(background)), factorials(_BITS)
+
+    def kernel(rows: np.ndarray, part: np.ndarray) -> np.ndarray:
+        both = np.ascontiguousarray(np.concatenate([background, rows[:, :columns]]).T)
+        phi = np.zeros((players, len(rows), groups.GROUPS))
+        linked.values(
+            *trees.nodes, part, both, len(background), sizes, np.ascontiguousarray(rows[:, columns:]), weights, phi
+        )
+        return phi.transpose(1, 0, 2)
+
+    parts = np.zeros((len(x), players, groups.GROUPS))
+    for rows, answer in _run(kernel, trees, np.hstack([x, slopes]), trees.asked, players * groups.GROUPS):
+        parts[rows] = answer
+    return parts
+
+
+def group_sizes(references: int) -> np.ndarray:
+    """(GROUPS,) how many background rows each group holds."""
+    return np.bincount(np.arange(references) % groups.GROUPS, minlength=groups.GROUPS).astype(float)
 
 
 def interactions(trees: Trees, x: np.ndarray, background: np.ndarray | None) -> np.ndarray:
@@ -225,7 +253,7 @@ def _worth_a_table(rows: int, references: int) -> np.ndarray:
     return (d <= _DEEPEST) & (build + 4.5 * rows * d < 2.1 * rows * references)
 
 
-def _mean_and_error(parts: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def mean_and_error(parts: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """parts (r, players, GROUPS), each group's mean -> the mean over all rows (r, players) and its standard error."""
     mean = parts @ (sizes / sizes.sum())
     used = int((sizes > 0).sum())

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from pellucid.core.errors import ModelError
+from pellucid.models.tree import link
 from pellucid.models.tree.forest import NUMBER, SET_LEFT, ZERO_MISSING, RawTree, assemble
-from pellucid.models.tree.reading import Reading, both_sides, identity, numbers
+from pellucid.models.tree.reading import Reading, classifier, identity, numbers
 
 _PLAIN = ("regression", "regression_l1", "huber", "fair", "quantile", "mape", "lambdarank", "rank_xendcg")
 _MISSING_ZERO, _MISSING_NAN = 1, 2
@@ -39,14 +40,26 @@ def lightgbm(model: Any) -> Reading:
 
 
 def _scaled(model: Any, objective: str, forest: Any, encode: Any) -> Reading:
+    name, *options = objective.split() or [""]
     if hasattr(model, "classes_"):
-        readout = both_sides() if forest.outputs == 1 else identity(forest.outputs)
-        link = "a boosted classifier's probability is a logistic function of its margin"
-        return Reading(forest, {"margin": readout}, encode, links={"probability": link})
-    words = objective.split()
-    if words and (words[0] not in _PLAIN or "sqrt" in words):
-        return Reading(forest, {}, encode, links={"raw": f"objective {objective!r} transforms the sum of the leaves"})
+        return classifier(forest, encode, _probability(name, options, objective))
+    why = f"objective {objective!r} transforms the sum of the leaves"
+    if name in ("poisson", "gamma", "tweedie"):
+        return Reading(forest, {}, encode, links={"raw": link.exponential(why)})
+    if name == "cross_entropy":
+        return Reading(forest, {}, encode, links={"raw": link.sigmoid(why)})
+    if name and (name not in _PLAIN or "sqrt" in options):
+        return Reading(forest, {}, encode, reasons={"raw": why})
     return Reading(forest, {"raw": identity(forest.outputs)}, encode)
+
+
+def _probability(name: str, options: list[str], objective: str) -> link.Link | str:
+    if name == "multiclass":
+        return link.normalised()
+    if name != "binary":
+        return f"objective {objective!r} has probabilities that are no logistic function or softmax of margins"
+    sharpness = next((float(o.partition(":")[2]) for o in options if o.startswith("sigmoid:")), 1.0)
+    return link.logistic(sharpness)
 
 
 def _parts(text: str) -> tuple[dict[str, str], list[dict[str, str]]]:

@@ -21,6 +21,7 @@ from pellucid.models.tabular import EstimatorAdapter
 from pellucid.models.tree.encoding import sources
 from pellucid.models.tree.engine import Trees
 from pellucid.models.tree.forest import Forest
+from pellucid.models.tree.link import Link, Number, linear
 from pellucid.models.tree.reading import Reading, read
 
 _PROBE = 8  # rows that a kept forest has to answer as the model does
@@ -88,12 +89,9 @@ class Question:
     def parts(self) -> Iterator[tuple[np.ndarray, Trees]]:
         """The rows (k,) that share a target, and the trees that answer it."""
         pick = self.f.pick
-        if not isinstance(pick, Pick):
-            raise TargetError(
-                "TreeShap explains columns of the model's output, which are linear in the leaves; a function of them need not "
-                "be: give a class, Margin(a, b) or Output(i), or use KernelShap()."
-            )
-        readout = _readout(self.known.reading, self.f.scale)
+        assert isinstance(pick, Pick)
+        readout = self.readout
+        assert readout is not None
         minus = np.full_like(pick.columns, -1) if pick.minus is None else pick.minus
         pairs, which = np.unique(np.stack([pick.columns, minus], axis=1), axis=0, return_inverse=True)
         for k, (plus, less) in enumerate(pairs):
@@ -101,12 +99,43 @@ class Question:
             v, base = self.known.forest.read(weights)
             yield np.flatnonzero(which.ravel() == k), Trees(self.known.forest, v, base)
 
+    @property
+    def readout(self) -> np.ndarray | None:
+        """(outputs, sums) where the target is a sum of leaves, None where it stands behind a link."""
+        squared = isinstance(self.f.pick, Pick) and self.f.pick.truth is not None
+        return None if squared else self.known.reading.readout.get(self.f.scale)
+
+    @property
+    def link(self) -> Link:
+        """What stands between the sums of leaves and the outputs."""
+        reading = self.known.reading
+        if self.f.scale in reading.readout:
+            return linear(reading.readout[self.f.scale])
+        if self.f.scale not in reading.links:
+            raise _no_scale(reading, self.f.scale)
+        return reading.links[self.f.scale]
+
+    @property
+    def why(self) -> str:
+        """In words, what keeps the target from being a sum of leaves; and which sum there is instead."""
+        squared = isinstance(self.f.pick, Pick) and self.f.pick.truth is not None
+        sums = " or ".join(map(repr, self.known.reading.readout))
+        there = f" (the sum itself has scale {sums})" if sums and not squared else ""
+        return ("a squared error is no sum of leaves" if squared else self.link.why) + there
+
+    def number(self, rows: np.ndarray | slice) -> Number:
+        """What the target makes of the sums of some rows."""
+        assert isinstance(self.f.pick, Pick)
+        return Number(self.link, self.f.pick.take(rows))
+
+    def sums(self) -> Iterator[Trees]:
+        """The forest once for each of its outputs."""
+        for weights in np.eye(self.known.forest.outputs):
+            yield Trees(self.known.forest, *self.known.forest.read(weights))
+
     def own(self, rows: np.ndarray) -> np.ndarray:
         """The forest's own answer, in float64, for some of the rows (k,)."""
-        outputs = self.known.forest.predict(self.x[rows]) @ _readout(self.known.reading, self.f.scale).T
-        assert isinstance(self.f.pick, Pick)
-        picked = outputs[np.arange(len(rows)), self.f.pick.columns[rows]]
-        return picked if self.f.pick.minus is None else picked - outputs[np.arange(len(rows)), self.f.pick.minus[rows]]
+        return self.number(rows)(self.known.forest.predict(self.x[rows]))
 
     def warnings(self, sums: np.ndarray) -> tuple[str, ...]:
         """Why base values plus values, sums (n,), do not add up to the scores, if they do not."""
@@ -130,6 +159,11 @@ class Question:
 
 def ask(f: BlackBox, scores: np.ndarray) -> Question:
     """The question that a bound model stands for; scores (n,) are its own answers."""
+    if not isinstance(f.pick, Pick):
+        raise TargetError(
+            "TreeShap explains columns of the model's output, which are linear in the leaves; a function of them need not "
+            "be: give a class, Margin(a, b), Output(i) or Loss(y), or use KernelShap()."
+        )
     model = _estimator(f).model
     order = tuple(int(j) for j in _order(f))
     kept = _kept(model)
@@ -205,12 +239,10 @@ def _estimator(f: BlackBox) -> EstimatorAdapter:
     return f.adapter
 
 
-def _readout(reading: Reading, scale: str) -> np.ndarray:
-    if scale in reading.readout:
-        return reading.readout[scale]
-    why = reading.links.get(scale, "it is not linear in the leaves")
+def _no_scale(reading: Reading, scale: str) -> MethodError:
+    why = reading.reasons.get(scale, "it is not linear in the leaves")
     there = ", ".join(f"target=Class(1, scale={known!r})" for known in reading.readout)
-    raise MethodError(
+    return MethodError(
         f"TreeShap explains sums of leaves, and on the scale {scale!r} that is not one: {why}. "
         + (f"Explain the sum, {there}, or use KernelShap()." if there else "Use KernelShap().")
     )

@@ -1,7 +1,7 @@
 """What a reader makes of a fitted model, and the table of readers by class name.
 
 An estimator's outputs on a scale are linear in its forest's: `outputs = forest outputs @ readout.T`. Scales behind a link
-(a boosted classifier's probability) are not linear in the leaves and have no readout.
+(a boosted classifier's probability) are not linear in the leaves: they have a `Link` in place of a readout.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 
 from pellucid.core.errors import ModelError
 from pellucid.models.tree.forest import Forest
+from pellucid.models.tree.link import Link, log_loss
 
 Encode = Callable[[Any], np.ndarray]  # rows as the estimator takes them -> (n, columns) float64
 
@@ -24,14 +25,15 @@ class Reading:
     """A forest, how its outputs make the estimator's on each scale, and how rows become its columns.
 
     `source` names for each column of the forest the input column that it is made of; None is one to one.
-    `links` says for scales without a readout what stands in between.
+    `links` are for scales without a readout; `reasons` say why a scale has neither.
     """
 
     forest: Forest
     readout: dict[str, np.ndarray]  # scale -> (estimator's outputs, forest's outputs)
     encode: Encode
     source: np.ndarray | None = None
-    links: dict[str, str] = field(default_factory=dict)
+    links: dict[str, Link] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
 
 
 def numbers(rows: Any) -> np.ndarray:
@@ -39,6 +41,14 @@ def numbers(rows: Any) -> np.ndarray:
     if hasattr(rows, "toarray"):
         rows = rows.toarray()
     return np.asarray(rows.to_numpy() if hasattr(rows, "to_numpy") else rows, dtype=float)
+
+
+def classifier(forest: Forest, encode: Encode, probability: Link | str, source: np.ndarray | None = None) -> Reading:
+    """A boosted classifier: margins are sums of leaves, probabilities stand behind a link, or cannot be told for a reason."""
+    readout = {"margin": both_sides() if forest.outputs == 1 else identity(forest.outputs)}
+    if isinstance(probability, str):
+        return Reading(forest, readout, encode, source, {}, dict.fromkeys(("probability", "log loss"), probability))
+    return Reading(forest, readout, encode, source, {"probability": probability, "log loss": log_loss(probability)})
 
 
 def identity(outputs: int) -> np.ndarray:
@@ -61,13 +71,13 @@ READERS = {
         ["RandomForestRegressor", "RandomForestClassifier", "ExtraTreesRegressor", "ExtraTreesClassifier"],
         (_SKLEARN, "averaged"),
     ),
+    "IsolationForest": (_SKLEARN, "isolation"),
     **dict.fromkeys(["GradientBoostingRegressor", "GradientBoostingClassifier"], (_SKLEARN, "boosted")),
     **dict.fromkeys(["HistGradientBoostingRegressor", "HistGradientBoostingClassifier"], (_SKLEARN, "histogram")),
     **dict.fromkeys(["LGBMRegressor", "LGBMClassifier", "LGBMRanker"], (_LIGHTGBM, "lightgbm")),
     **dict.fromkeys(["XGBRegressor", "XGBClassifier", "XGBRFRegressor", "XGBRFClassifier"], (_XGBOOST, "xgboost")),
 }
 _REFUSED = {
-    "IsolationForest": "its score is not linear in the leaves",
     "CatBoost": "its categorical statistics change with the rows seen before",
     "AdaBoost": "its vote is not linear in the leaves",
 }

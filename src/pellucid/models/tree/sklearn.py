@@ -1,4 +1,4 @@
-"""Readers of scikit-learn's trees, forests, gradient boosting and histogram gradient boosting.
+"""Readers of scikit-learn's trees, forests, gradient boosting, histogram gradient boosting and isolation forests.
 
 Trees of `sklearn.tree` compare in float32 and keep weighted covers; histogram gradient boosting compares in float64, keeps
 counts, and encodes categories before the trees see them.
@@ -6,13 +6,15 @@ counts, and encodes categories before the trees see them.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from pellucid.core.errors import ModelError
+from pellucid.models.tree import link
 from pellucid.models.tree.forest import NUMBER, SET_LEFT, RawTree, assemble
-from pellucid.models.tree.reading import Reading, both_sides, fitted, identity, numbers
+from pellucid.models.tree.reading import Reading, classifier, fitted, identity, numbers
 
 
 def single_tree(model: Any) -> Reading:
@@ -34,8 +36,10 @@ def _averaged(model: Any, trees: list[Any]) -> Reading:
         )
     raw = [_raw(tree.tree_, _values(tree.tree_, classes is not None) / len(trees)) for tree in trees]
     forest = assemble(raw, np.zeros(raw[0].value.shape[1]), columns=model.n_features_in_, single=True)
-    scale = "raw" if classes is None else "probability"
-    return Reading(forest, {scale: identity(forest.outputs)}, numbers)
+    readout = identity(forest.outputs)
+    if classes is None:
+        return Reading(forest, {"raw": readout}, numbers)
+    return Reading(forest, {"probability": readout}, numbers, None, {"log loss": link.log_loss(link.linear(readout))})
 
 
 def _values(tree: Any, classifier: bool) -> np.ndarray:
@@ -103,11 +107,38 @@ def _members(bits: np.ndarray) -> np.ndarray:
 def _behind_link(model: Any, forest: Any, encode: Any, source: np.ndarray | None = None) -> Reading:
     """Margins of a classifier; a regressor's values, unless its loss puts an exponential before them."""
     if hasattr(model, "classes_"):
-        readout = both_sides() if forest.outputs == 1 else identity(forest.outputs)
-        link = "a boosted classifier's probability is a logistic function of its margin"
-        return Reading(forest, {"margin": readout}, encode, source, {"probability": link})
+        binary = link.logistic(2.0 if model.loss == "exponential" else 1.0)
+        return classifier(forest, encode, binary if forest.outputs == 1 else link.normalised(), source)
     if model.loss in ("poisson", "gamma"):
-        return Reading(
-            forest, {}, encode, source, {"raw": f"with loss={model.loss!r} predictions are exponentials of sums"}
-        )
+        why = f"with loss={model.loss!r} predictions are exponentials of sums"
+        return Reading(forest, {}, encode, source, {"raw": link.exponential(why)})
     return Reading(forest, {"raw": identity(forest.outputs)}, encode, source)
+
+
+def isolation(model: Any) -> Reading:
+    """An isolation forest: the mean depth at which a row stands alone, over that of a random row."""
+    members, most = fitted(model, "estimators_"), float(_depth_left(np.array([model.max_samples_]))[0])
+    share = 1.0 / (len(members) * most) if most else 0.0
+    raw = [
+        _isolating(member.tree_, columns, share)
+        for member, columns in zip(members, model.estimators_features_, strict=True)
+    ]
+    forest = assemble(raw, 0.0 if most else 1.0, columns=model.n_features_in_, single=True)
+    return Reading(forest, {"depth": identity(1)}, numbers, None, {"margin": link.isolation(float(model.offset_))})
+
+
+def _isolating(tree: Any, columns: np.ndarray, share: float) -> RawTree:
+    """A leaf is worth its depth, and the depth that a random tree of its rows would have."""
+    depth = np.zeros(tree.node_count)
+    for i in range(tree.node_count):  # parents come before their children
+        if tree.children_left[i] >= 0:
+            depth[[tree.children_left[i], tree.children_right[i]]] = depth[i] + 1
+    plain = _raw(tree, (share * (depth + _depth_left(tree.n_node_samples)))[:, None])
+    return replace(plain, feature=np.where(tree.feature >= 0, columns[np.maximum(tree.feature, 0)], -1))
+
+
+def _depth_left(rows: np.ndarray) -> np.ndarray:
+    """The mean depth of a leaf in a random tree of so many rows: 2 H(n - 1) - 2 (n - 1) / n (Liu, Ting & Zhou 2008)."""
+    n = np.maximum(rows, 3).astype(float)
+    many = 2.0 * (np.log(n - 1.0) + np.euler_gamma) - 2.0 * (n - 1.0) / n
+    return np.where(rows > 2, many, np.where(rows == 2, 1.0, 0.0))

@@ -7,16 +7,20 @@ Predictions are summed in float32 there, so they miss the float64 sum of the lea
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
 import numpy as np
 
 from pellucid.core.errors import InputError, ModelError
+from pellucid.models.tree import link
 from pellucid.models.tree.forest import NUMBER, SET_RIGHT, RawTree, assemble
-from pellucid.models.tree.reading import Reading, both_sides, identity, numbers
+from pellucid.models.tree.reading import Encode, Reading, classifier, identity, numbers
 
-_PLAIN = ("reg:squarederror", "reg:absoluteerror", "reg:pseudohubererror", "reg:quantileerror")
+_PLAIN = ("reg:squarederror", "reg:absoluteerror", "reg:pseudohubererror", "reg:quantileerror", "binary:logitraw")
+_EXPONENTIAL = ("count:poisson", "reg:gamma", "reg:tweedie")
+_FORMATS = (1, 2, 3)  # major versions whose files are read
 
 
 def xgboost(model: Any) -> Reading:
@@ -33,13 +37,26 @@ def xgboost(model: Any) -> Reading:
     objective = learner["objective"]["name"]
     base = _base(str(facts["base_score"]), objective, outputs)
     forest = assemble(raw, base, columns=int(facts["num_feature"]), single=True)
+    encode = _encoder(held.get("cats"))
     if hasattr(model, "classes_"):
-        readout = both_sides() if forest.outputs == 1 else identity(forest.outputs)
-        link = "a boosted classifier's probability is a logistic function of its margin"
-        return Reading(forest, {"margin": readout}, _encoded, links={"probability": link})
+        return classifier(forest, encode, _probability(objective))
+    why = f"objective {objective!r} transforms the sum of the leaves"
+    if objective in _EXPONENTIAL:
+        return Reading(forest, {}, encode, links={"raw": link.exponential(why)})
+    if objective in ("reg:logistic", "binary:logistic"):
+        return Reading(forest, {}, encode, links={"raw": link.sigmoid(why)})
     if objective not in _PLAIN:
-        return Reading(forest, {}, _encoded, links={"raw": f"objective {objective!r} transforms the sum of the leaves"})
-    return Reading(forest, {"raw": identity(forest.outputs)}, _encoded)
+        return Reading(forest, {}, encode, reasons={"raw": why})
+    return Reading(forest, {"raw": identity(forest.outputs)}, encode)
+
+
+def _probability(objective: str) -> link.Link | str:
+    known = {
+        "binary:logistic": link.logistic(),
+        "multi:softprob": link.normalised(),
+        "multi:softmax": link.normalised(),
+    }
+    return known.get(objective, f"objective {objective!r} has probabilities that are no function of margins known here")
 
 
 def _learner(model: Any, booster: Any) -> Any:
@@ -47,7 +64,13 @@ def _learner(model: Any, booster: Any) -> Any:
     missing = getattr(model, "missing", np.nan)
     if missing is not None and not np.isnan(missing):
         raise ModelError(f"this model reads {missing!r} as missing: fit it with missing=nan, or use KernelShap().")
-    learner = json.loads(booster.save_raw("json"))["learner"]
+    document = json.loads(booster.save_raw("json"))
+    version = document.get("version", [0])
+    if version[0] not in _FORMATS or "gradient_booster" not in document.get("learner", {}):
+        raise ModelError(
+            f"this XGBoost model has format {'.'.join(map(str, version))}, and versions 1 to 3 are read: use KernelShap()."
+        )
+    learner = document["learner"]
     name = learner["gradient_booster"]["name"]
     if name != "gbtree":
         raise ModelError(f"XGBoost's booster {name!r} is no plain sum of trees: use KernelShap().")
@@ -63,8 +86,10 @@ def _trees_used(model: Any, held: Any) -> int:
 def _base(text: str, objective: str, outputs: int) -> np.ndarray:
     """The margin that sums start from: the file holds it behind the link."""
     score = np.array([float(part) for part in text.strip("[]").split(",")])
-    if objective in ("binary:logistic", "reg:logistic", "binary:logitraw"):
-        score = score if objective == "binary:logitraw" else np.log(score / (1 - score))
+    if objective in ("binary:logistic", "reg:logistic"):
+        score = np.log(score / (1 - score))
+    if objective in _EXPONENTIAL:
+        score = np.log(score)
     return np.broadcast_to(score, (outputs,)).copy()
 
 
@@ -113,10 +138,38 @@ def _sets(tree: dict[str, Any], total: int) -> tuple[np.ndarray, list[np.ndarray
     return members, [listed[start : start + size] for start, size in spans]
 
 
-def _encoded(rows: Any) -> np.ndarray:
-    """Rows -> numbers; a frame's categories are recoded by XGBoost itself, in a way that is not read."""
-    if any(str(dtype) == "category" for dtype in getattr(rows, "dtypes", ())):
-        raise InputError(
-            "XGBoost recodes the categories of frames: give codes as numbers (feature_types='c'), or use KernelShap()."
-        )
-    return numbers(rows)
+def _encoder(held: dict[str, Any] | None) -> Encode:
+    """Rows -> numbers; a frame's categories get the codes that the file keeps (XGBoost 3.1 and later)."""
+    known = [] if held is None else [_categories(one) for one in held.get("enc", [])]
+
+    def encode(rows: Any) -> np.ndarray:
+        if not any(str(dtype) == "category" for dtype in getattr(rows, "dtypes", ())):
+            return numbers(rows)
+        if not any(known):
+            raise InputError(
+                "this XGBoost model keeps no categories, so a frame's cannot be told: give codes as numbers "
+                "(feature_types='c'), fit it with XGBoost 3.1 or later, or use KernelShap()."
+            )
+        return np.stack([_coded(rows[name], known[j]) for j, name in enumerate(rows.columns)], axis=1)
+
+    return encode
+
+
+def _categories(held: dict[str, Any]) -> dict[Any, int]:
+    """One column's {category: code}; texts are kept as bytes behind one another."""
+    values = held["values"]
+    if "offsets" not in held:
+        return {value: code for code, value in enumerate(values)}
+    spans = itertools.pairwise(held["offsets"])
+    return {bytes(values[a:b]).decode(): code for code, (a, b) in enumerate(spans)}
+
+
+def _coded(column: Any, known: dict[Any, int]) -> np.ndarray:
+    """(n,) a category's code, NaN where it is missing."""
+    if str(column.dtype) != "category":
+        return np.asarray(column.to_numpy(dtype=float))
+    values = column.to_numpy(dtype=object)
+    unseen = [value for value in values if value == value and value is not None and value not in known]
+    if unseen:
+        raise InputError(f"column {column.name!r} holds {unseen[0]!r}, which the model was not trained with.")
+    return np.array([known.get(value, np.nan) if value == value else np.nan for value in values], dtype=float)
