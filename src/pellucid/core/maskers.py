@@ -25,7 +25,7 @@ class Columns(Masker):
                 f"Columns() is for tables (n, p); x has shape {x.shape}: use Grid() for pictures and volumes."
             )
         drawn = references("background", x, background)
-        return Cells(x, drawn, np.arange(x.shape[1]), _column_names(x, form))
+        return Cells(x, drawn, np.arange(x.shape[1]), column_names(x, form))
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Baseline(Masker):
         drawn = references(self.value, x, background, channels=form.channels, schema=form.schema)
         space = space_of(x, form.channels)
         labels = np.arange(int(np.prod(space))).reshape(space)
-        names = _column_names(x, form) if x.ndim == 2 else _place_names(space)
+        names = column_names(x, form) if x.ndim == 2 else _place_names(space)
         return Cells(x, drawn, labels, names, form.channels)
 
 
@@ -195,7 +195,7 @@ def _tiles(space: tuple[int, ...], window: tuple[int, ...]) -> np.ndarray:
     return np.ravel_multi_index(tuple(index), tuple(tiles))
 
 
-def _column_names(x: np.ndarray, form: Form) -> tuple[str, ...]:
+def column_names(x: np.ndarray, form: Form) -> tuple[str, ...]:
     return form.names or tuple(f"x{j}" for j in range(x.shape[1]))
 
 

@@ -67,6 +67,8 @@ TARGETS = dict.fromkeys(["Class", "Margin", "Predicted", "Output", "Loss", "Cust
 MASKERS = {
     **dict.fromkeys(["Columns", "Baseline", "Grid"], "pellucid.core.maskers"),
     **dict.fromkeys(["Superpixels", "LabelMap"], "pellucid.models.superpixels"),
+    "Conditional": "pellucid.core.conditional",
+    "Groups": "pellucid.core.groups",
 }
 
 # Ways to cut a picture into superpixels.

@@ -276,7 +276,8 @@ def _players(blocks: list[Block], n: int) -> Players | None:
     bound, masker = blocks[0].bound, blocks[0].masker
     if bound is None or masker is None:
         return None
-    if bound.labels is not None and bound.labels.ndim == 1 and not masker.apart:
+    columns = bound.labels is not None and bound.labels.ndim == 1 and len(bound.labels) == len(bound.names)
+    if columns and not masker.apart:
         return None
     values = _gather(blocks, n, lambda b: b.parts.values)
     assert values is not None

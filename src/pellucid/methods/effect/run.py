@@ -11,6 +11,7 @@ from scipy.stats import rankdata
 from pellucid.core import spelling
 from pellucid.core.budget import Meter, receipt
 from pellucid.core.errors import InputError, MethodError
+from pellucid.core.groups import grouped
 from pellucid.core.records import Importance
 from pellucid.methods.effect.permutation import PermutationImportance
 from pellucid.methods.effect.scoring import as_metric, as_truth
@@ -39,7 +40,7 @@ def importance(
     x = _checked(ready.inputs.x)
     truth = as_truth(y, len(x))
     names = ready.inputs.form.names or tuple(f"x{j}" for j in range(x.shape[1]))
-    players = _players(groups or {}, names)
+    players = grouped(groups or {}, names)
     judge = as_metric(metric, ready.adapter, meter)
     with ready.adapter.session():
         whole, drops = chosen.measure(
@@ -79,36 +80,6 @@ def _checked(x: np.ndarray) -> np.ndarray:
     if len(x) < 2:
         raise InputError("X has one row: there is nothing to shuffle it with; give many, held out from training.")
     return x
-
-
-def _players(groups: Mapping[str, Sequence[str | int]], names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """The groups by name, then every column that is in none: name -> column numbers."""
-    made = {str(name): _numbers(str(name), members, names) for name, members in groups.items()}
-    grouped = {j for members in made.values() for j in members.tolist()}
-    for j, name in enumerate(names):
-        if j in grouped:
-            continue
-        if name in made:
-            raise InputError(f"group {name!r} has the name of a column that is in no group: call it otherwise.")
-        made[name] = np.array([j])
-    return made
-
-
-def _numbers(group: str, members: Sequence[str | int], names: tuple[str, ...]) -> np.ndarray:
-    if isinstance(members, str) or not len(members):
-        raise InputError(f"group {group!r} is {members!r}: give a list of at least one column.")
-    numbers = [_number(group, member, names) for member in members]
-    if len(set(numbers)) < len(numbers):
-        raise InputError(f"group {group!r} names a column twice: {list(members)}.")
-    return np.array(numbers)
-
-
-def _number(group: str, member: str | int, names: tuple[str, ...]) -> int:
-    if member in names:
-        return names.index(str(member))
-    if isinstance(member, int | np.integer) and 0 <= member < len(names):
-        return int(member)
-    raise InputError(f"group {group!r} has no column {member!r} to take; the columns are {', '.join(names[:20])}.")
 
 
 def _stderr(drops: np.ndarray) -> np.ndarray:

@@ -43,8 +43,8 @@ def of_game(game: Game) -> Tree:
     if p == 1:
         return 0
     absent = bound.fill(np.zeros((1, p), dtype=bool))[0, :, 0]  # (draws, *features)
-    if absent.ndim == 2:
-        return by_correlation(absent, bound.names)
+    if absent.ndim == 2 and bound.labels is not None:
+        return by_correlation(absent, bound.names, bound.labels)
     return by_place(_centers(bound, p))
 
 
@@ -53,8 +53,11 @@ def by_place(centers: np.ndarray) -> Tree:
     return _halved(np.arange(len(centers)), centers)
 
 
-def by_correlation(rows: np.ndarray, names: Sequence[str]) -> Tree:
-    """rows (b, p) -> average linkage with 1 - |correlation| as the distance; a constant column is far from all others"""
+def by_correlation(rows: np.ndarray, names: Sequence[str], player: np.ndarray | None = None) -> Tree:
+    """rows (b, columns) -> average linkage with 1 - |correlation| as the distance; a constant column is far from all others.
+
+    `player` (columns,): whose each column is; players of several columns are as near as their nearest two.
+    """
     if len(rows) < 3:
         raise InputError(
             f"{len(rows)} background rows say nothing of how columns go together: give at least 3, or the groups, "
@@ -64,12 +67,22 @@ def by_correlation(rows: np.ndarray, names: Sequence[str]) -> Tree:
     centered = np.where(np.isnan(centered), 0, centered)
     size = np.sqrt((centered**2).sum(0))
     unit = centered / np.where(size > 0, size, 1)
-    distance = 1 - np.abs(unit.T @ unit).round(12)
+    likeness = _between(np.abs(unit.T @ unit), np.arange(rows.shape[1]) if player is None else player)
+    distance = 1 - likeness.round(12)
     np.fill_diagonal(distance, 0)
-    trees: list[Tree] = list(range(rows.shape[1]))
+    trees: list[Tree] = list(range(len(names)))
     for left, right, *_ in linkage(squareform(distance), "average"):
         trees.append((trees[int(left)], trees[int(right)]))
     return trees[-1]
+
+
+def _between(likeness: np.ndarray, player: np.ndarray) -> np.ndarray:
+    """(columns, columns) -> (p, p) the largest likeness between two players' columns"""
+    order = np.argsort(player, kind="stable")
+    order = order[player[order] >= 0]
+    starts = np.flatnonzero(np.diff(player[order], prepend=-1))
+    rows = np.maximum.reduceat(likeness[np.ix_(order, order)], starts, axis=0)
+    return np.asarray(np.maximum.reduceat(rows, starts, axis=1))
 
 
 def _numbered(spelled: Any, names: Sequence[str]) -> Tree:
