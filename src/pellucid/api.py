@@ -12,6 +12,7 @@ from typing import Any
 
 from pellucid.core import store
 from pellucid.core.budget import Budget, Cost
+from pellucid.core.cohort import Cohorts
 from pellucid.core.effect import Effect
 from pellucid.core.masking import Masker
 from pellucid.core.method import Method
@@ -130,6 +131,22 @@ def effect(
     from pellucid.methods.effect import effecting
 
     return effecting.effect(model, X, feature, method, target=target, grid=grid)
+
+
+def cohorts(verb: Callable[..., Any] | str, model: Any, X: Any, *arguments: Any, by: Any, **options: Any) -> Cohorts:
+    """Does the answer differ between groups of rows? Any question about a table, asked of each group by itself.
+
+    `pc.cohorts(pc.importance, model, X, y, by="sex")`, `pc.cohorts("effect", model, X, "age", by="race")`
+
+    Parameters
+    ----------
+    verb : the question, or its name; it is handed model, the group's rows, then `arguments` and `options`. What has one
+        entry a row (labels, targets) is split with the rows.
+    by : a column of the frame X, or one label a row; numbers of many values are cut into quarters of the rows.
+    """
+    from pellucid.methods import cohorts as engine
+
+    return engine.cohorts(verb, model, X, *arguments, by=by, options=options)
 
 
 def evaluate(

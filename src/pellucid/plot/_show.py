@@ -10,12 +10,14 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from pellucid.core.cohort import Cohorts
 from pellucid.core.effect import Effect
 from pellucid.core.errors import InputError
 from pellucid.core.records import Attribution, Comparison, Curve, Importance, Scorecard
 from pellucid.plot._agreement import agreement
 from pellucid.plot._bar import bar
 from pellucid.plot._beeswarm import beeswarm
+from pellucid.plot._cohorts import cohorts
 from pellucid.plot._curve import curve
 from pellucid.plot._effect import effect
 from pellucid.plot._image import image
@@ -50,6 +52,11 @@ def _(record: Importance, row: int | None = None, ax: Axes | None = None) -> Axe
 @show.register
 def _(record: Effect, row: int | None = None, ax: Axes | None = None) -> Axes:
     return effect(record, ax=ax)
+
+
+@show.register
+def _(record: Cohorts, row: int | None = None, ax: Axes | None = None) -> Axes:
+    return cohorts(record, ax=ax)
 
 
 @show.register
