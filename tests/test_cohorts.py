@@ -67,7 +67,9 @@ def test_polars_frames_and_rows_without_a_value():
     def paid(frame: pl.DataFrame) -> np.ndarray:
         return frame["pay"].to_numpy()
 
-    found = pc.cohorts(pc.effect, paid, pl.DataFrame({**X.to_dict("list"), "sex": sex}), "pay", by="sex", grid=[0.0, 1.0])
+    found = pc.cohorts(
+        pc.effect, paid, pl.DataFrame({**X.to_dict("list"), "sex": sex}), "pay", by="sex", grid=[0.0, 1.0]
+    )
     assert found.names == ("f", "m") and found.rows.sum() == 190
     assert "10 of 200 rows" in found.receipt.warnings[0]
 
