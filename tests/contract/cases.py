@@ -219,6 +219,23 @@ ENTRIES: dict[str, Entry] = {
     "PermutationImportance": Entry(
         pc.PermutationImportance(), ("pipeline on a frame",), {"repeats": 3, "seed": 1, "within": "leaves"}
     ),
+    "RISE": Entry(
+        pc.RISE(samples=60, cells=3),
+        EVERYTHING,
+        {
+            "samples": 40,
+            "cells": 2,
+            "p": 0.3,
+            "baseline": 0.5,
+            "normalisation": "expected",
+            "tolerance": 1e3,
+            "seed": 1,
+        },
+        base={"tolerance": pc.RISE(samples=300)},
+        shown_on=dict.fromkeys(
+            ("samples", "cells", "p", "baseline", "normalisation", "tolerance", "seed"), ("network on pictures",)
+        ),
+    ),
     "Occlusion": Entry(
         pc.Occlusion(),
         EVERYTHING,

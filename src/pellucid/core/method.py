@@ -134,6 +134,14 @@ class SurrogateMethod(SamplingMethod):
         """-> values (n, p) over players"""
 
 
+class MaskingMethod(Method):
+    """Looks at x through masks of its own over places, which may be soft."""
+
+    @abstractmethod
+    def attribute(self, f: Scalar, x: np.ndarray, *, background: np.ndarray | None, rng: np.random.Generator) -> Parts:
+        """x (n, *features) -> values (n, *space)"""
+
+
 class TreeMethod(Method):
     """Reads the trees of an ensemble instead of asking the model."""
 

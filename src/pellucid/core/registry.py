@@ -43,6 +43,7 @@ METHODS = {
     "LayerCAM": "pellucid.methods.cam.layer_cam",
     "ScoreCAM": "pellucid.methods.cam.score_cam",
     "Occlusion": "pellucid.methods.removal.occlusion",
+    "RISE": "pellucid.methods.removal.rise",
     "LIME": "pellucid.methods.removal.lime",
     "ExactShapley": "pellucid.methods.shapley.exact",
     "KernelShap": "pellucid.methods.shapley.kernel",

@@ -16,6 +16,7 @@ import numpy as np
 from pellucid.core.budget import Meter
 from pellucid.core.errors import ModelError
 from pellucid.core.schema import Schema
+from pellucid.core.soft import Moments, SoftMasks
 
 
 class Scalar(Protocol):
@@ -36,6 +37,9 @@ class Scalar(Protocol):
 
     def blend(self, x: np.ndarray, masks: np.ndarray, reference: np.ndarray) -> np.ndarray:
         """x, reference (n, *features), masks (m, *space) bool or in [0, 1] -> (n, m): f(reference + mask * (x - reference))"""
+
+    def sweep(self, x: np.ndarray, masks: SoftMasks, reference: np.ndarray, about: np.ndarray) -> Moments:
+        """As `blend`, with masks that are grown where the model is, and sums over masks and scores less `about (n,)`"""
 
 
 class Differentiable(Scalar, Protocol):
@@ -97,8 +101,9 @@ def pieces(total: int, size: int) -> list[slice]:
     return [slice(start, min(start + size, total)) for start in range(0, total, size)]
 
 
-def widen(masks: np.ndarray, features: tuple[int, ...], channels: int | None) -> np.ndarray:
+def widen(masks: Any, features: tuple[int, ...], channels: int | None) -> Any:
     """masks (m, *space) -> (m, 1, *features), with a singleton for the rows and for the channels (axis of x), if any."""
-    if masks.ndim - 1 == len(features) or channels is None:
-        return masks[:, None]
-    return np.expand_dims(masks, channels)[:, None]
+    shape = list(masks.shape[1:])
+    if channels is not None and len(shape) < len(features):
+        shape.insert(channels - 1, 1)
+    return masks.reshape(len(masks), 1, *shape)

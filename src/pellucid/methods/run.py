@@ -20,6 +20,7 @@ from pellucid.core.method import (
     GameMethod,
     GradientMethod,
     LayerMethod,
+    MaskingMethod,
     Method,
     Neighbourhood,
     Parts,
@@ -68,7 +69,7 @@ def as_method(method: Method | str | None, ready: Prepared | None = None) -> Met
     made = spelling.parse(method) if isinstance(method, str) else method
     if isinstance(made, type) and issubclass(made, Method):
         made = made()
-    if not isinstance(made, GradientMethod | LayerMethod | GameMethod | SamplingMethod | TreeMethod):
+    if not isinstance(made, GradientMethod | LayerMethod | GameMethod | SamplingMethod | MaskingMethod | TreeMethod):
         raise MethodError(
             f"{made!r} does not explain single outputs: `pellucid methods` lists the methods that `explain` takes."
         )
@@ -154,6 +155,8 @@ class _Run:
 
     def _room(self, total: int) -> int:
         """Rows whose masked inputs, or whose neighbours' scores, fit in memory together."""
+        if isinstance(self.method, MaskingMethod):
+            return max(1, min(total, _BLOCK_CELLS // (8 * int(np.prod(self.f.inputs.x.shape[1:])))))
         if self.masker is None:
             several = 4 * getattr(self.method, "samples", 1) if isinstance(self.method, SamplingMethod) else 0
             return max(1, min(total, _BLOCK_CELLS // several)) if several else total
@@ -183,6 +186,8 @@ class _Run:
                     f"{type(method).__name__} needs background rows: pass background=, for example 100 rows of the training data."
                 )
             return method.attribute(f, x, Neighbourhood(background, f.schema), method.stream())
+        if isinstance(method, MaskingMethod):
+            return method.attribute(f, x, background=background, rng=method.stream())
         if not hasattr(f, "grad"):
             raise MethodError(
                 f"{type(method).__name__} needs gradients, and this model (kind: {f.adapter.kind}) has none: "

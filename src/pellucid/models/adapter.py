@@ -22,6 +22,7 @@ from pellucid.core.inputs import plain_array
 from pellucid.core.masking import Form
 from pellucid.core.scalar import finite, fold, pieces, widen
 from pellucid.core.schema import Schema
+from pellucid.core.soft import Moments, SoftMasks
 from pellucid.core.target import FunctionPick, Output, Pick, Predicted, Target
 
 Extra = dict[str, np.ndarray]
@@ -45,6 +46,10 @@ class Adapter(ABC):
     def channels(self, x: np.ndarray) -> int | None:
         """The axis of x that holds channels."""
         return x.ndim - 1 if x.ndim == 4 and x.shape[-1] in (1, 3, 4) else None
+
+    def place(self, values: np.ndarray) -> Any:
+        """Numbers of ours where the model is, in single precision."""
+        return values if values.dtype == bool else np.asarray(values, np.float32)
 
     def default_target(self, outputs: np.ndarray) -> Target:
         """outputs (n, k) -> the question a user means who names none."""
@@ -171,9 +176,21 @@ class BlackBox:
         values = np.empty((n, len(masks)))
         for part in pieces(len(masks), room):
             shown = np.ascontiguousarray(widen(masks[part], x.shape[1:], self.channels))
-            mixed = np.where(shown, x, reference) if shown.dtype == bool else reference + shown * (x - reference)
-            values[:, part] = self(mixed.astype(x.dtype, copy=False)).T
+            mixed = np.where(shown, x, reference) if shown.dtype == bool else shown * x + (1 - shown) * reference
+            whole = x.dtype.kind in "iu" and mixed.dtype.kind == "f"
+            values[:, part] = self((np.rint(mixed) if whole else mixed).astype(x.dtype, copy=False)).T
         return values
+
+    def sweep(self, x: np.ndarray, masks: SoftMasks, reference: np.ndarray, about: np.ndarray) -> Moments:
+        found: Moments | None = None
+        for part in pieces(len(masks), max(1, self.size // len(x))):
+            few = masks[part].on(self.adapter.place)
+            weights = few.grown()
+            scores = self.blend(x, weights if few.spread else weights > 0.5, reference)
+            more = Moments.of(weights, self.adapter.place(scores - about[:, None]))
+            found = more if found is None else found + more
+        assert found is not None
+        return found.on(lambda sums: plain_array(sums, float))
 
     def extra(self, rows: np.ndarray) -> Extra:
         return {name: value[rows] for name, value in self.inputs.extra.items()}

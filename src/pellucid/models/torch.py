@@ -80,6 +80,13 @@ class TorchAdapter(Adapter):
         made = self.tensor(x)
         return made if self.dtype is None or self.reads_ids else made.to(self.dtype)
 
+    def place(self, values: np.ndarray) -> Tensor:
+        """Numbers of ours on the model's device: double if the model is, else single."""
+        if values.dtype == bool:
+            return torch.as_tensor(values, device=self.device)
+        dtype = torch.float64 if self.dtype == torch.float64 else torch.float32
+        return torch.as_tensor(values, dtype=dtype, device=self.device)
+
     def forward(self, x: np.ndarray | Tensor, scale: str, extra: Extra) -> Tensor:
         """x (b, *features) -> (b, k); an array leaves no graph, a tensor that asks for one does."""
         if not isinstance(x, Tensor):
@@ -165,13 +172,15 @@ class TorchScalar(BlackBox):
             self.meter.add(forward=len(leaf), backward=len(leaf))
         return finite(slopes, "gradients").reshape(x.shape)
 
-    def blend(self, x: np.ndarray, masks: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    def blend(self, x: np.ndarray, masks: np.ndarray | Tensor, reference: np.ndarray) -> np.ndarray:
         n, values = len(x), np.empty((len(x), len(masks)))
         on_device, empty = self.adapter.input(x), self.adapter.input(reference)
         change = on_device - empty
         with torch.no_grad():
             for part in pieces(len(masks), max(1, self.size // n)):
-                shown = self.adapter.tensor(widen(masks[part], x.shape[1:], self.channels))
+                shown = widen(masks[part], x.shape[1:], self.channels)
+                shown = shown if isinstance(shown, Tensor) else self.adapter.place(shown)
+                shown = shown if shown.dtype == torch.bool else shown.to(change.dtype)
                 # chosen, not weighed, where masks are 0/1: exact, and what is hidden may be NaN
                 mixed = torch.where(shown, on_device, empty) if shown.dtype == torch.bool else empty + shown * change
                 mixed = mixed.flatten(0, 1)
