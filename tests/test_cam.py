@@ -99,6 +99,38 @@ def test_the_backward_pass_stops_at_the_layer():
     assert seen and not any(seen)
 
 
+@pytest.mark.parametrize("layer", [None, "4"])
+def test_one_forward_pass_finds_the_layer_and_looks_at_it(layer: str | None):
+    record = pc.explain(cnn(), torch.randn(3, 2, 8, 8), pc.GradCAM(layer), target=1)
+    assert (record.receipt.rows_forward, record.receipt.rows_backward) == (3, 3)
+    in_pieces = pc.explain(cnn(), torch.randn(3, 2, 8, 8), pc.GradCAM(layer), target=1, batch_size=2)
+    assert (in_pieces.receipt.rows_forward, in_pieces.receipt.layer) == (3, layer or "6")
+
+
+class Unordered(nn.Module):
+    """Registered in another order than run: the convolution that was registered last runs first, or never."""
+
+    def __init__(self, runs: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.act, self.two, self.runs = nn.ReLU(inplace=True), nn.Conv2d(3, 4, 3), runs
+        self.head, self.one, self.spare = nn.Linear(4, 2), nn.Conv2d(2, 3, 3), nn.Conv2d(2, 3, 3)
+        if runs:
+            del self.spare
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.act(self.two(self.act(self.one(x)))).mean((2, 3)))
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_the_last_layer_is_found_whatever_the_order_of_registration(runs: bool):
+    net, x = Unordered(runs), torch.randn(2, 2, 8, 8)
+    found = pc.explain(net, x, pc.GradCAM(relu=False), target=1)
+    named = pc.explain(net, x, pc.GradCAM("act", relu=False), target=1)
+    assert found.receipt.layer == "act" and found.receipt.rows_forward == (2 if runs else 4)
+    np.testing.assert_array_equal(found.raw, named.raw)
+
+
 def test_layers_that_do_not_serve():
     x = np.ones((1, 2, 8, 8), dtype=np.float32)
     with pytest.raises(pc.MethodError, match="no layer 'last' with one output; it runs 0, 1, 2"):
@@ -199,7 +231,7 @@ def test_score_cam_by_hand():
             expected.append(F.relu(torch.einsum("k,kij->ij", alpha, maps[i])))
     record = pc.explain(net, x, pc.ScoreCAM(layer="3"), target=1)
     np.testing.assert_allclose(record.raw, torch.stack(expected), atol=1e-6)
-    assert record.receipt.rows_backward == 2  # the layer is captured once, everything else is asked
+    assert record.receipt.rows_backward == 0 and record.receipt.rows_forward == 2 + 2 * (4 + 1)  # it only asks
 
 
 def test_tokens_are_laid_out_on_their_grid():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -70,12 +71,19 @@ class Rewired:
 
 @dataclass(frozen=True, eq=False)
 class Captured:
-    """One layer on n rows: activations and gradients (n, c, *spatial), and how to bring a map to the input's size."""
+    """One layer on n rows: activations and gradients (n, c, *spatial), and how to bring a map to the input's size.
+
+    The gradients are computed when they are first asked for.
+    """
 
     name: str
     activations: np.ndarray
-    gradients: np.ndarray
+    differentiate: Callable[[], np.ndarray]
     upsample: Callable[[np.ndarray], np.ndarray]  # (n, *spatial) -> (n, *input spatial)
+
+    @cached_property
+    def gradients(self) -> np.ndarray:
+        return self.differentiate()
 
 
 def finite(values: np.ndarray, what: str) -> np.ndarray:

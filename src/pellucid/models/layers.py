@@ -7,8 +7,9 @@ above it. Token layers of vision transformers `(n, t, d)` are laid out on their 
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -43,24 +44,51 @@ class Layer:
         return patches.reshape(len(seen), *self.grid, -1).transpose(0, 3, 1, 2)
 
 
+@dataclass(eq=False)
+class Trace:
+    """A forward pass that was followed: the modules that finished, in order, and where the graph was cut last."""
+
+    met: list[Met] = field(default_factory=list)
+    last: str | None = None
+    leaf: Tensor | None = None
+
+
 @contextlib.contextmanager
-def tracing(model: nn.Module) -> Iterator[list[Met]]:
-    """Lists every module with a tensor output, in the order in which they finish."""
-    met: list[Met] = []
+def searching(model: nn.Module, rank: int, wanted: str | None) -> Iterator[Trace]:
+    """Follow a forward pass, and cut the graph at the layer of this name, or at the last layer with space.
+
+    Which one is the last is known at the end only, so every layer with space is cut, from the last one with a kernel on
+    (by registration): a cut costs a copy of the layer's output (see `watching`), and what comes last is small.
+    """
+    trace = Trace()
+    start = _last_with_kernel(model, rank) if wanted is None else wanted
 
     def note(name: str) -> Any:
-        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            if isinstance(output, Tensor):
-                met.append(Met(name, tuple(output.shape)))
+        def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+            if not isinstance(output, Tensor) or not output.is_floating_point():
+                return None
+            shape = tuple(output.shape)
+            trace.met.append(Met(name, shape))
+            begun = name == start or (wanted is None and (start is None or trace.last is not None))
+            if not begun or (wanted is None and not _has_space(shape, rank)):
+                return None
+            trace.last, trace.leaf = name, output.detach().requires_grad_()
+            return trace.leaf.clone()
 
         return hook
 
     handles = [m.register_forward_hook(note(name)) for name, m in model.named_modules() if name]
     try:
-        yield met
+        yield trace
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _last_with_kernel(model: nn.Module, rank: int) -> str | None:
+    """The last registered module with a parameter of the inputs' rank: a convolution."""
+    kernels = (name for name, m in model.named_modules() if any(p.ndim == rank for p in m.parameters(recurse=False)))
+    return next(reversed([name for name in kernels if name]), None)
 
 
 @contextlib.contextmanager
@@ -139,7 +167,7 @@ def _grid_of(name: str, tokens: int, grid: tuple[int, int] | None) -> tuple[int,
 
 
 def _has_space(shape: tuple[int, ...], rank: int) -> bool:
-    return len(shape) == rank > 2 and int(np.prod(shape[2:])) > 1
+    return len(shape) == rank > 2 and math.prod(shape[2:]) > 1
 
 
 def gradient(picked: Tensor, of: Tensor, where: str) -> Tensor:

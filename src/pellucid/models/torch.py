@@ -21,7 +21,7 @@ from pellucid.core.errors import InputError, ModelError
 from pellucid.core.inputs import plain_array
 from pellucid.core.scalar import Captured, Rewired, finite, fold, pieces, widen
 from pellucid.models.adapter import Adapter, BlackBox, Extra, Inputs, LooksAt, columns
-from pellucid.models.layers import Layer, candidates, gradient, tracing, upsample, watching
+from pellucid.models.layers import Layer, candidates, gradient, searching, upsample, watching
 from pellucid.models.rewire.run import rewired
 
 
@@ -110,23 +110,31 @@ class TorchAdapter(Adapter):
         self, inputs: Inputs, scale: str, meter: Meter, looks_at: LooksAt | None
     ) -> tuple[np.ndarray, list[Glance]]:
         """One pass serves both the outputs and the map, where it is plain which layer that is about."""
-        found = [] if looks_at is None else self.candidates(inputs, scale, meter, *looks_at)
-        if len(found) != 1:
+        if looks_at is None:
             return super().first_pass(inputs, scale, meter, None)
-        kept = []
-        for part in pieces(len(inputs.x), inputs.batch_size or self.batch_size(inputs.x)):
-            few, rows = inputs.take(part), np.arange(len(inputs.x))[part]
-            kept.append(self.glance(few.x, rows, scale, few.extra, found[0], meter))
-        return finite(np.concatenate([plain_array(glance.outputs).astype(float) for glance in kept]), "outputs"), kept
+        parts = pieces(len(inputs.x), inputs.batch_size or self.batch_size(inputs.x))
+        few, rows = inputs.take(parts[0]), np.arange(len(inputs.x))
+        found, first = self.search(few.x, rows[parts[0]], scale, few.extra, looks_at, meter)
+        glances = [first]
+        for part in parts[1:]:
+            few = inputs.take(part)
+            glances.append(self.glance(few.x, rows[part], scale, few.extra, found[0], meter))
+        outputs = np.concatenate([plain_array(one.outputs).astype(float) for one in glances])
+        return finite(outputs, "outputs"), glances if len(found) == 1 else []
 
-    def candidates(
-        self, inputs: Inputs, scale: str, meter: Meter, layer: str | None, grid: tuple[int, int] | None
-    ) -> list[Layer]:
-        """The layers that a class activation map may look at, found by running one row."""
-        with tracing(self.model) as met:
-            self.run(inputs.x[:1], scale, {name: value[:1] for name, value in inputs.extra.items()})
-        meter.add(forward=1)
-        return candidates(met, inputs.x, layer, grid)
+    def search(
+        self, x: np.ndarray, rows: np.ndarray, scale: str, extra: Extra, looks_at: LooksAt, meter: Meter
+    ) -> tuple[list[Layer], Glance]:
+        """x (b, *features) -> the layers that a map may look at, best first, and a look at the first if it is the only one."""
+        with searching(self.model, x.ndim, looks_at[0]) as trace:
+            outputs = self.run(self.input(x), scale, extra)
+        meter.add(forward=len(x))
+        found = candidates(trace.met, x, *looks_at)
+        if trace.leaf is not None and trace.last == found[0].name:
+            return found, Glance(found[0], trace.leaf, outputs, rows)
+        if len(found) == 1:
+            return found, self.glance(x, rows, scale, extra, found[0], meter)
+        return found, Glance(found[0], outputs, outputs, rows)
 
     def glance(self, x: np.ndarray, rows: np.ndarray, scale: str, extra: Extra, layer: Layer, meter: Meter) -> Glance:
         """x (b, *features) -> what a layer gave, and the outputs (b, k) with the graph between the two"""
@@ -149,6 +157,11 @@ class Glance:
     seen: Tensor
     outputs: Tensor
     rows: np.ndarray
+
+    @property
+    def activations(self) -> np.ndarray:
+        """(b, c, *spatial)"""
+        return self.layer.spatial(plain_array(self.seen, float))
 
 
 @dataclass(eq=False)
@@ -193,13 +206,12 @@ class TorchScalar(BlackBox):
         return finite(values, "numbers")
 
     def capture(self, x: np.ndarray, layer: str | None, grid: tuple[int, int] | None = None) -> Captured:
-        glances = self._first(x) or self._glances(x, self._choose(x, layer, grid))
-        activations, gradients = (np.concatenate(side) for side in zip(*map(self._slopes, glances), strict=True))
+        glances = self._first(x) or self._look(x, (layer, grid))
         space = x.shape[2:]
         return Captured(
             glances[0].layer.name,
-            finite(activations, "activations"),
-            finite(gradients, "gradients"),
+            finite(np.concatenate([glance.activations for glance in glances]), "activations"),
+            lambda: finite(np.concatenate([self._slopes(glance) for glance in glances]), "gradients"),
             lambda maps: upsample(maps, space),
         )
 
@@ -209,23 +221,32 @@ class TorchScalar(BlackBox):
         self.kept = []
         return kept
 
-    def _choose(self, x: np.ndarray, layer: str | None, grid: tuple[int, int] | None) -> Layer:
-        found = self.adapter.candidates(self.inputs, self.scale, self.meter, layer, grid)
-        for candidate in found[:-1]:
-            if self._slopes(self._glances(x[:1], candidate)[0])[1].any():
-                return candidate
+    def _look(self, x: np.ndarray, looks_at: LooksAt) -> list[Glance]:
+        """Looks at all rows of x; the first of them finds the layer."""
+        parts = [np.arange(len(x))[part] for part in pieces(len(x), self.size)]
+        first = parts[0]
+        found, glance = self.adapter.search(x[first], first, self.scale, self.extra(first), looks_at, self.meter)
+        if len(found) == 1:
+            return [glance, *(self._glance(x, rows, found[0]) for rows in parts[1:])]
+        layer = self._choose(x, found)
+        return [self._glance(x, rows, layer) for rows in parts]
+
+    def _choose(self, x: np.ndarray, found: list[Layer]) -> Layer:
+        """The first layer that the score depends on."""
+        for layer in found[:-1]:
+            if self._slopes(self._glance(x, np.arange(1), layer)).any():
+                return layer
         return found[-1]
 
-    def _glances(self, x: np.ndarray, layer: Layer) -> list[Glance]:
-        rows = [np.arange(len(x))[part] for part in pieces(len(x), self.size)]
-        return [self.adapter.glance(x[r], r, self.scale, self.extra(r), layer, self.meter) for r in rows]
+    def _glance(self, x: np.ndarray, rows: np.ndarray, layer: Layer) -> Glance:
+        return self.adapter.glance(x[rows], rows, self.scale, self.extra(rows), layer, self.meter)
 
-    def _slopes(self, glance: Glance) -> tuple[np.ndarray, np.ndarray]:
-        """-> activations and gradients at the layer, (b, c, *spatial) each"""
+    def _slopes(self, glance: Glance) -> np.ndarray:
+        """-> the gradient at the layer, (b, c, *spatial)"""
         picked = self.pick(columns(glance.outputs, self.pick), glance.rows)
         slope = gradient(picked, glance.seen, f"layer {glance.layer.name!r}")
         self.meter.add(backward=len(glance.rows))
-        return glance.layer.spatial(plain_array(glance.seen, float)), glance.layer.spatial(plain_array(slope, float))
+        return glance.layer.spatial(plain_array(slope, float))
 
     def rewired(self, x: np.ndarray, reference: np.ndarray | None, table: Any) -> Rewired:
         return rewired(self, x, reference, table)

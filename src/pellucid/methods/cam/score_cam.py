@@ -54,7 +54,7 @@ def _scores(f: Differentiable, x: np.ndarray, layer: Captured, row: int) -> np.n
     low, high = maps.min(axis=space, keepdims=True), maps.max(axis=space, keepdims=True)
     alive = (high > low).ravel()
     scaled = (maps[alive] - low[alive]) / (high[alive] - low[alive])
-    empty = np.zeros_like(x)
+    empty, scaled = np.zeros_like(x), scaled.astype(np.result_type(x, np.float32))
     cells = max(1, _CELLS // int(np.prod(x.shape[2:])))
     seen = [f.blend(x, layer.upsample(scaled[part]), empty)[0] for part in pieces(len(scaled), cells)]
     alpha = np.zeros(len(maps))
