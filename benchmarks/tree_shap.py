@@ -20,7 +20,7 @@ import numpy as np
 from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingRegressor, RandomForestRegressor
 
 import pellucid as pc
-from pellucid.models.tree import engine
+from pellucid.models.tree import pool
 
 ROWS, COLUMNS = 20_640, 8
 
@@ -114,7 +114,7 @@ def main() -> None:
     chosen = parser.parse_args()
     warnings.filterwarnings("ignore")
     print(
-        f"{engine.threads()} threads\n{'model':10} {'work':34} {'ours ms':>10} {'theirs ms':>10} {'ratio':>8}   difference"
+        f"{pool.threads()} threads\n{'model':10} {'work':34} {'ours ms':>10} {'theirs ms':>10} {'ratio':>8}   difference"
     )
     for name, make in models().items():
         if name not in chosen.only.split(","):

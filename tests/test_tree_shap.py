@@ -32,7 +32,7 @@ import tree_brute as brute
 from oracles import oracle
 from pellucid.core import spelling
 from pellucid.methods.shapley.tree import TreeShap
-from pellucid.models.tree import engine
+from pellucid.models.tree import pool
 
 P, CLOSE = 5, 1e-10
 QUIET = {"verbose": -1, "n_jobs": 1, "min_child_samples": 4, "min_data_per_group": 2, "cat_smooth": 1.0}
@@ -496,7 +496,7 @@ def test_what_does_not_add_up_is_named(monkeypatch):
 def test_the_answer_does_not_depend_on_threads(monkeypatch):
     X, y = table(600)
     model = RandomForestRegressor(30, random_state=0).fit(X, y)
-    monkeypatch.setattr(engine, "_SMALL", 0)
+    monkeypatch.setattr(pool, "_SMALL", 0)
     answers = []
     for threads in ("1", "2", "5"):
         monkeypatch.setenv("OMP_NUM_THREADS", threads)

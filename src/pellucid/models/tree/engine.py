@@ -1,35 +1,21 @@
-"""Runs the kernels: which one suits which tree, over which rows and trees at a time, on how many threads.
-
-Work is cut into blocks of rows and parts of trees, by their numbers alone, and parts are added up in a fixed order. So the
-answer is the same to the bit on any number of threads, and memory does not grow with the rows beyond the answer itself.
-"""
+"""Runs the kernels: which one suits which tree; `pool` says on which rows and trees at a time, and on how many threads."""
 
 from __future__ import annotations
 
 import math
-import os
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
 
 from pellucid.core.errors import MethodError
-from pellucid.core.scalar import pieces
 from pellucid.models.tree import background as groups
-from pellucid.models.tree import linked, pairs, quadrature, table
+from pellucid.models.tree import linked, pairs, pool, quadrature, table
 from pellucid.models.tree import nodes as kernels
 from pellucid.models.tree.forest import Forest
 
-_PARTS = 16  # of the trees, whatever the number of threads
-_CELLS = 2**17  # numbers of one task's answer
-_SMALL = 2**21  # nodes times rows that are not worth a thread
 _DEEPEST = 10  # players of a leaf that goes through a table
 _BITS = 64  # players of a leaf that meets background rows one by one
-
-Kernel = Callable[[np.ndarray, np.ndarray], np.ndarray]  # rows (r, columns), trees (k,) -> (r, ...)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +67,7 @@ def path_dependent(trees: Trees, x: np.ndarray) -> np.ndarray:
 
     phi = np.zeros((len(x), players))
     for kernel, chosen in ((by_table, trees.asked[tabled]), (by_points, trees.asked[~tabled])):
-        for rows, answer in _run(kernel, trees, x, chosen, players):
+        for rows, answer in pool.run(kernel, x, chosen, nodes=len(trees.v), cells=players):
             phi[rows] += answer
     return phi
 
@@ -104,7 +90,7 @@ def interventional(trees: Trees, x: np.ndarray, background: np.ndarray) -> tuple
         return phi.transpose(1, 0, 2)
 
     phi, stderr = np.zeros((len(x), players)), np.zeros((len(x), players))
-    for rows, answer in _run(kernel, trees, x, trees.asked, players * groups.GROUPS):
+    for rows, answer in pool.run(kernel, x, trees.asked, nodes=len(trees.v), cells=players * groups.GROUPS):
         phi[rows], stderr[rows] = mean_and_error(answer, sizes)
     return phi, stderr
 
@@ -127,7 +113,9 @@ def behind_link(trees: Trees, x: np.ndarray, background: np.ndarray, slopes: np.
         return phi.transpose(1, 0, 2)
 
     parts = np.zeros((len(x), players, groups.GROUPS))
-    for rows, answer in _run(kernel, trees, np.hstack([x, slopes]), trees.asked, players * groups.GROUPS):
+    for rows, answer in pool.run(
+        kernel, np.hstack([x, slopes]), trees.asked, nodes=len(trees.v), cells=players * groups.GROUPS
+    ):
         parts[rows] = answer
     return parts
 
@@ -168,7 +156,7 @@ def interactions(trees: Trees, x: np.ndarray, background: np.ndarray | None) -> 
         _check_bits(trees)
     found = np.zeros((len(x), players, players))
     for kernel, chosen in ((by_table, trees.asked[shallow]), (deep, trees.asked[~shallow])):
-        for rows, answer in _run(kernel, trees, x, chosen, players * players):
+        for rows, answer in pool.run(kernel, x, chosen, nodes=len(trees.v), cells=players * players):
             found[rows] += answer
     return found
 
@@ -195,44 +183,6 @@ def factorials(most: int) -> np.ndarray:
             for a in range(most + 1)
         ]
     )
-
-
-def threads() -> int:
-    """How many threads to use: OMP_NUM_THREADS, or as many as this process may."""
-    said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-    if said.isdigit() and int(said) > 0:
-        return int(said)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _run(
-    kernel: Kernel, trees: Trees, x: np.ndarray, chosen: np.ndarray, cells: int
-) -> Iterator[tuple[slice, np.ndarray]]:
-    """The chosen trees on all rows, block by block: (rows, the sum over trees)."""
-    if len(chosen) == 0:
-        return
-    blocks = pieces(len(x), max(16, min(1024, _CELLS // cells)))
-    if len(trees.v) * len(x) < _SMALL:
-        yield from ((rows, kernel(x[rows], chosen)) for rows in blocks)
-        return
-    parts = [chosen[part] for part in pieces(len(chosen), -(-len(chosen) // _PARTS))]
-    workers = threads()
-    with ThreadPoolExecutor(workers) as pool:
-        ahead = -(-2 * workers // len(parts)) + 1
-        waiting: deque[tuple[slice, list[Future[np.ndarray]]]] = deque()
-        for rows in blocks:
-            waiting.append((rows, [pool.submit(kernel, x[rows], part) for part in parts]))
-            if len(waiting) > ahead:
-                yield _summed(*waiting.popleft())
-        while waiting:
-            yield _summed(*waiting.popleft())
-
-
-def _summed(rows: slice, found: list[Future[np.ndarray]]) -> tuple[slice, np.ndarray]:
-    total = found[0].result()
-    for more in found[1:]:
-        total += more.result()
-    return rows, total
 
 
 def _tabled(trees: Trees, rows: int) -> np.ndarray:

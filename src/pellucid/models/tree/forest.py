@@ -54,6 +54,7 @@ class Forest:
     reach: np.ndarray  # (nodes,) the share of cover that gets to a node
     columns: int
     players: int
+    owner: np.ndarray  # (columns,) the player that each column belongs to
     single: bool  # whether the library compares in float32
 
     @property
@@ -78,7 +79,7 @@ class Forest:
         """The same trees where column j belongs to player source[j]."""
         nodes, reach = self.nodes.copy(), np.empty(len(self.nodes))
         kernels.paths(nodes, source.astype(np.int64), reach)
-        return replace(self, nodes=nodes, reach=reach, players=players)
+        return replace(self, nodes=nodes, reach=reach, players=players, owner=source)
 
     def cast(self, x: np.ndarray) -> np.ndarray:
         """(n, columns) as the library compares it."""
@@ -119,8 +120,9 @@ def assemble(raw: Sequence[RawTree], base: Any, *, columns: int, single: bool) -
     value = np.where(leaf[:, None], np.concatenate([np.asarray(tree.value, float) for tree in raw])[order], 0.0)
     _check(nodes["feature"], value, columns)
     output, start = np.array([tree.output for tree in raw]), np.atleast_1d(np.asarray(base, float))
-    forest = Forest(nodes, value, roots, output, start, words, np.ones(len(nodes)), columns, columns, single)
-    return forest.played_by(np.arange(columns), columns)
+    own = np.arange(columns)
+    forest = Forest(nodes, value, roots, output, start, words, np.ones(len(nodes)), columns, columns, own, single)
+    return forest.played_by(own, columns)
 
 
 def _joined(raw: Sequence[RawTree], name: str, dtype: Any) -> np.ndarray:
