@@ -36,6 +36,7 @@ class Groups(Masker):
         }
         object.__setattr__(self, "groups", tidy)
         object.__setattr__(self, "apart", self.masker.apart)
+        object.__setattr__(self, "reads_sparse", self.masker.reads_sparse)
 
     def bind(self, x: np.ndarray, background: np.ndarray | None, form: Form = Form()) -> Bound:
         inner = self.masker.bind(x, background, form)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -43,6 +44,22 @@ class Baseline(Masker):
         labels = np.arange(int(np.prod(space))).reshape(space)
         names = column_names(x, form) if x.ndim == 2 else _place_names(space)
         return Cells(x, drawn, labels, names, form.channels)
+
+
+@dataclass(frozen=True)
+class Nonzero(Masker):
+    """Players are the columns that are not zero in a row, each row's own; an absent one is zero. For counts, and sparse rows."""
+
+    apart: ClassVar[bool] = True
+    reads_sparse: ClassVar[bool] = True
+
+    def bind(self, x: np.ndarray, background: np.ndarray | None, form: Form = Form()) -> Bound:
+        if x.ndim != 2 or (form.schema is not None and form.schema.coded.any()):
+            raise MethodError("Nonzero() is for tables of numbers (n, p): use Columns() or Grid().")
+        there = x[0] != 0
+        labels = np.where(there, np.cumsum(there) - 1, -1)
+        known = column_names(x, form) if form.own is None else form.own[0]
+        return Cells(x, np.zeros_like(x)[None], labels, tuple(str(known[j]) for j in np.flatnonzero(there)))
 
 
 @dataclass(frozen=True)

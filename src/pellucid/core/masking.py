@@ -64,12 +64,14 @@ class Form:
     schema: Schema | None = None
     names: tuple[str, ...] | None = None
     masker: Masker | None = None  # what hides parts of these inputs, where the caller does not say
+    own: np.ndarray | None = None  # (n, t) the column of each cell, where x holds only those of a sparse row
 
 
 class Masker(ABC):
     """A frozen value without data. `apart` where each row has players of its own (superpixels, words): it is bound row by row."""
 
     apart: ClassVar[bool] = False
+    reads_sparse: ClassVar[bool] = False  # whether it knows rows that hold only their cells that are not zero
 
     @abstractmethod
     def bind(self, x: np.ndarray, background: np.ndarray | None, form: Form = Form()) -> Bound:

@@ -67,7 +67,7 @@ METRICS = {
 TARGETS = dict.fromkeys(["Class", "Margin", "Predicted", "Output", "Loss", "Custom"], "pellucid.core.target")
 
 MASKERS = {
-    **dict.fromkeys(["Columns", "Baseline", "Grid"], "pellucid.core.maskers"),
+    **dict.fromkeys(["Columns", "Baseline", "Nonzero", "Grid"], "pellucid.core.maskers"),
     **dict.fromkeys(["Superpixels", "LabelMap"], "pellucid.models.superpixels"),
     "Conditional": "pellucid.core.conditional",
     "Groups": "pellucid.core.groups",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from scipy.sparse import issparse
+
 from pellucid.core.budget import Budget, Cost, Meter
 from pellucid.core.frames import is_frame
 from pellucid.methods.run import explain
@@ -14,7 +16,7 @@ def estimate(
 ) -> Cost:
     """See `pellucid.api.estimate`."""
     clock = (budget or Budget()).clock
-    n = len(x)
+    n = x.shape[0] if issparse(x) else len(x)
     one = _measure(model, _head(x, 1), method, clock, _extra_head(extra, 1), arguments)
     if n < 2:
         return one

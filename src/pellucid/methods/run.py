@@ -14,7 +14,7 @@ import numpy as np
 from pellucid.core import spelling
 from pellucid.core.budget import Budget, Meter, receipt
 from pellucid.core.errors import InputError, MethodError
-from pellucid.core.maskers import default_masker
+from pellucid.core.maskers import Nonzero, default_masker
 from pellucid.core.masking import Bound, Covering, Game, Masker
 from pellucid.core.method import (
     GameMethod,
@@ -88,6 +88,8 @@ def as_masker(masker: Masker | str | None) -> Masker | None:
 
 def hiding(method: Method, masker: Masker | None, f: BlackBox) -> Masker | None:
     """What a method by removal hides: what the caller says, else its own fields, else what the inputs ask for."""
+    if f.inputs.form.own is not None:
+        return _hiding_sparse(method, masker)
     if isinstance(method, GameMethod):
         return masker or method.masker(f.inputs.x) or default_masker(f.inputs.x, f.inputs.form)
     if isinstance(method, SurrogateMethod):
@@ -96,6 +98,18 @@ def hiding(method: Method, masker: Masker | None, f: BlackBox) -> Masker | None:
     if masker is not None:
         raise MethodError(f"{type(method).__name__} hides nothing, so it takes no masker: leave masker=None.")
     return None
+
+
+def _hiding_sparse(method: Method, masker: Masker | None) -> Masker:
+    if not isinstance(method, GameMethod | SurrogateMethod):
+        raise MethodError(
+            f"{type(method).__name__} takes no sparse matrix: use KernelShap(), LIME(), or give x.toarray()."
+        )
+    if masker is not None and not masker.reads_sparse:
+        raise MethodError(
+            f"{masker!r} takes no sparse matrix: leave masker=None, or group as in Groups({{...}}, Nonzero())."
+        )
+    return masker or Nonzero()
 
 
 def _default(ready: Prepared) -> Method:
@@ -171,6 +185,8 @@ class _Run:
         x, background = f.inputs.x, f.inputs.background
         if self.masker is not None:
             bound = self.masker.of(rows).bind(x, background, f.inputs.form)
+            if not bound.names:
+                return Block(rows, _nothing_to_hide(method, f(x)), bound, self.masker)
             return Block(rows, _play(method, Game(f, bound, len(x))), bound, self.masker)
         if isinstance(method, TreeMethod):
             from pellucid.models.tree.question import ask  # compiled kernels: loaded when the first tree is met
@@ -197,6 +213,12 @@ class _Run:
         if x.dtype.kind in "iu" and f.adapter.reads_ids:
             return _at_embeddings(method, f)
         return differentiate(method, f, x, background, method.stream())
+
+
+def _nothing_to_hide(method: Method, scores: np.ndarray) -> Parts:
+    """No player, no value: scores (n,)"""
+    nothing = np.empty((len(scores), 0))
+    return Parts(nothing, None if isinstance(method, SurrogateMethod) else scores, stderr=nothing)
 
 
 def _play(method: Method, game: Game) -> Parts:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 
 from pellucid.core.budget import Meter
 from pellucid.core.errors import InputError, ModelError, TargetError
@@ -16,6 +17,7 @@ from pellucid.core.inputs import checked, plain_array
 from pellucid.core.masking import Form
 from pellucid.core.target import Custom, Output, as_target
 from pellucid.models.adapter import Adapter, BlackBox, CallableAdapter, Inputs, LooksAt
+from pellucid.models.sparse import SparseAdapter, matrix_kind, slots
 from pellucid.models.tabular import EstimatorAdapter, is_estimator, used_columns
 
 
@@ -63,6 +65,8 @@ def prepare(
     """Choose the adapter of a model and encode its data."""
     if is_frame(x):
         return _prepare_frame(model, x, background, extra, batch_size)
+    if issparse(x):
+        return _prepare_sparse(model, x, background, names, extra, batch_size)
     cells = checked(plain_array(x))
     reference = None if background is None else _background(plain_array(background), cells)
     adapter = adapt(model)
@@ -75,6 +79,22 @@ def prepare(
         raise InputError(f"x has {features[0]} features, the model was fitted with {expected}.")
     form = Form(adapter.channels(cells), None, own)
     return Prepared(adapter, Inputs(cells, reference, form, None, _extras(extra, len(cells)), batch_size))
+
+
+def _prepare_sparse(
+    model: Any, x: Any, background: Any, names: Sequence[str] | None, extra: dict[str, Any] | None, size: int | None
+) -> Prepared:
+    if background is not None:
+        raise InputError(
+            "the cells of a sparse row are hidden by zero, so background rows have no use: leave background=None, "
+            "or give x.toarray()."
+        )
+    expected = getattr(model, "n_features_in_", None)
+    if expected is not None and x.shape[1] != expected:
+        raise InputError(f"x has {x.shape[1]} features, the model was fitted with {expected}.")
+    cells, places, form = slots(x, names if names is not None else used_columns(model))
+    adapter = SparseAdapter(adapt(model), x.shape[1], matrix_kind(x))
+    return Prepared(adapter, Inputs(cells, None, form, None, {**_extras(extra, len(cells)), **places}, size))
 
 
 def adapt(model: Any, codec: Codec | None = None, order: Sequence[str] | None = None) -> Adapter:

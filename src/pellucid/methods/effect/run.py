@@ -37,7 +37,7 @@ def importance(
 ) -> Importance:
     """See `pellucid.api.importance`. `groups` are shuffled together; columns in no group stand alone, after them."""
     chosen, ready, meter = as_method(method), prepare(model, X), Meter()
-    x = _checked(ready.inputs.x)
+    x = _checked(ready.inputs)
     truth = as_truth(y, len(x))
     names = ready.inputs.form.names or tuple(f"x{j}" for j in range(x.shape[1]))
     players = grouped(groups or {}, names)
@@ -74,7 +74,10 @@ def as_method(method: Any) -> PermutationImportance:
     return made
 
 
-def _checked(x: np.ndarray) -> np.ndarray:
+def _checked(inputs: Inputs) -> np.ndarray:
+    x = inputs.x
+    if inputs.form.own is not None:
+        raise InputError("importance shuffles whole columns, and X is a sparse matrix: give X.toarray().")
     if x.ndim != 2:
         raise InputError(f"importance shuffles the columns of a table (n, p); X has shape {x.shape}.")
     if len(x) < 2:
