@@ -17,6 +17,7 @@ from pellucid.core.effect import Effect
 from pellucid.core.masking import Masker
 from pellucid.core.method import Method
 from pellucid.core.records import Attribution, Comparison, Importance, Interactions, Scorecard
+from pellucid.core.rivals import Rivals
 
 
 def explain(
@@ -147,6 +148,20 @@ def cohorts(verb: Callable[..., Any] | str, model: Any, X: Any, *arguments: Any,
     from pellucid.methods import cohorts as engine
 
     return engine.cohorts(verb, model, X, *arguments, by=by, options=options)
+
+
+def rivals(model: Any, X: Any, y: Any, *, metric: Any = None, margin: float = 0.01, folds: int = 5) -> Rivals:
+    """Would a simpler model do? A linear one and a small tree, cross-validated beside the model on the same folds.
+
+    Parameters
+    ----------
+    model : an estimator or pipeline; it is cloned and fitted anew on each fold, and itself left alone.
+    metric : a scikit-learn scorer's name, or `(function(y, prediction), greater_is_better)`; None takes accuracy or r2.
+    margin : how far behind the model a simple one may be, in the metric's unit, and still be enough.
+    """
+    from pellucid.methods.glassbox import rivals as engine
+
+    return engine.rivals(model, X, y, metric=metric, margin=margin, folds=folds)
 
 
 def evaluate(

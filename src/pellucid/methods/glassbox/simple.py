@@ -1,0 +1,76 @@
+"""Models that a person can read, on tables of any kind: a linear one, and a tree of a few questions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pellucid.core.frames import is_frame
+
+_LEAVES = 8  # of a tree that is still read at a glance
+_WORDS = 6  # terms of a linear model that are told
+
+
+def simple_models(X: Any, classifies: bool) -> dict[str, Any]:
+    """Unfitted pipelines by name, for frames with levels and gaps as for arrays."""
+    from sklearn.linear_model import LinearRegression, LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+    if classifies:
+        linear: Any = ("logistic regression", LogisticRegression(max_iter=1000))
+        tree: Any = DecisionTreeClassifier(max_leaf_nodes=_LEAVES, random_state=0)
+    else:
+        linear = ("linear regression", LinearRegression())
+        tree = DecisionTreeRegressor(max_leaf_nodes=_LEAVES, random_state=0)
+    name, model = linear
+    return {
+        name: make_pipeline(_columns(X, scaled=True), model),
+        f"tree of {_LEAVES} leaves": make_pipeline(_columns(X, scaled=False), tree),
+    }
+
+
+def _columns(X: Any, scaled: bool) -> Any:
+    """Numbers with gaps filled by the median, levels one column each."""
+    from sklearn.compose import make_column_transformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    numbers = make_pipeline(SimpleImputer(strategy="median"), *([StandardScaler()] if scaled else []))
+    if not is_frame(X):
+        return numbers
+    known, coded = _kinds(X)
+    rare = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=20, sparse_output=False)
+    return make_column_transformer((numbers, known), (rare, coded), verbose_feature_names_out=False)
+
+
+def _kinds(X: Any) -> tuple[list[str], list[str]]:
+    """The columns of numbers, and all others."""
+    import narwhals as nw
+
+    schema = nw.from_native(X, eager_only=True).schema
+    numbers = [name for name, dtype in schema.items() if dtype.is_numeric()]
+    return numbers, [name for name in schema if name not in numbers]
+
+
+def in_words(model: Any) -> str:
+    """A fitted pipeline of `simple_models` as a person reads it."""
+    columns, final = model[:-1], model[-1]
+    try:
+        names = list(columns.get_feature_names_out())
+    except (AttributeError, ValueError):
+        names = [f"x{j}" for j in range(final.n_features_in_)]
+    if hasattr(final, "tree_"):
+        from sklearn.tree import export_text
+
+        return str(export_text(final, feature_names=names, decimals=3))
+    return "\n".join(_terms(one, names) for one in np.atleast_2d(final.coef_))
+
+
+def _terms(weights: np.ndarray, names: list[str]) -> str:
+    """The largest terms of one linear function."""
+    order = np.argsort(-np.abs(weights), kind="stable")[:_WORDS]
+    told = " ".join(f"{weights[j]:+.3g} {names[j]}" for j in order)
+    return f"{told} (per standard deviation of a number)" + (" ..." if len(names) > _WORDS else "")
