@@ -236,6 +236,27 @@ ENTRIES: dict[str, Entry] = {
             ("samples", "cells", "p", "baseline", "normalisation", "tolerance", "seed"), ("network on pictures",)
         ),
     ),
+    "MeaningfulPerturbation": Entry(
+        pc.MeaningfulPerturbation(steps=8, cells=4, rate=0.05),
+        NETWORKS[1:],
+        {
+            "game": "preservation",
+            "steps": 5,
+            "rate": 0.1,
+            "cells": 3,
+            "baseline": 0.5,
+            "area": 10.0,
+            "smooth": 0.0,
+            "beta": 1.5,
+            "jitter": 0.3,
+            "seed": 1,
+        },
+        base={"seed": pc.MeaningfulPerturbation(steps=8, cells=4, jitter=0.3)},
+        shown_on=dict.fromkeys(
+            ("game", "steps", "rate", "cells", "baseline", "area", "smooth", "beta", "jitter", "seed"),
+            ("network on pictures",),
+        ),
+    ),
     "Occlusion": Entry(
         pc.Occlusion(),
         EVERYTHING,

@@ -122,6 +122,7 @@ class Receipt:
     converged: bool | None = None  # whether a stopping rule was met; None where there is none
     unruled: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # plain facts of how it went: a learned mask's loss and size
     versions: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:

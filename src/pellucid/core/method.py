@@ -49,6 +49,7 @@ class Parts:
     layer: str | None = None
     unruled: tuple[str, ...] = ()  # functions met without a backward rule of the method's own
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # plain facts of how it went
 
 
 class Method(ABC):

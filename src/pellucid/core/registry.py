@@ -45,6 +45,7 @@ METHODS = {
     "ScoreCAM": "pellucid.methods.cam.score_cam",
     "Occlusion": "pellucid.methods.removal.occlusion",
     "RISE": "pellucid.methods.removal.rise",
+    "MeaningfulPerturbation": "pellucid.methods.removal.meaningful_perturbation",
     "LIME": "pellucid.methods.removal.lime",
     "ExactShapley": "pellucid.methods.shapley.exact",
     "KernelShap": "pellucid.methods.shapley.kernel",

@@ -266,6 +266,7 @@ def _record(
         "stderr": None if stderr is None else _largest(stderr),
         "converged": _all_converged(blocks),
         "warnings": _warnings(method, blocks, done, scores, base, gap, meter),
+        "notes": tuple(dict.fromkeys(note for block in blocks for note in block.parts.notes)),
     }
     return Attribution(
         values=values,
