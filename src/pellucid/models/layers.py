@@ -77,12 +77,25 @@ def searching(model: nn.Module, rank: int, wanted: str | None) -> Iterator[Trace
 
         return hook
 
-    handles = [m.register_forward_hook(note(name)) for name, m in model.named_modules() if name]
+    modules = list(_visible(model))
+    handles = [module.register_forward_hook(note(name)) for name, module in modules]
     try:
         yield trace
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _visible(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """The modules that a hook may watch: scripted ones take none, compiled ones may run past theirs."""
+    for name, module in model.named_modules():
+        if type(module).__name__ == "OptimizedModule":
+            raise ModelError(
+                f"module {name or '(the network itself)'} is compiled, so its layers cannot be looked at: pass the module that it "
+                "was made from (compiled._orig_mod)."
+            )
+        if name and not isinstance(module, torch.jit.ScriptModule):
+            yield name, module
 
 
 def _last_with_kernel(model: nn.Module, rank: int) -> str | None:
@@ -122,8 +135,9 @@ def candidates(met: list[Met], x: np.ndarray, wanted: str | None, grid: tuple[in
     found = _token_layers(met, x, grid)[::-1] + spatial[-1:]
     if not found:
         raise MethodError(
-            "this network has no layer whose output has spatial axes, so there is no map to draw: "
-            "use a method on the input such as IntegratedGradients(), or name a layer (and grid=(h, w) for tokens)."
+            "this network has no layer whose output has spatial axes, so there is no map to draw (scripted modules hide theirs: "
+            "pass the module that they were made from): use a method on the input such as IntegratedGradients(), or name a layer "
+            "(and grid=(h, w) for tokens)."
         )
     return found
 
