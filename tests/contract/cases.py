@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -95,6 +96,28 @@ def smooth(x: np.ndarray) -> np.ndarray:
     return np.stack([-score, score], axis=1)
 
 
+REVIEWS = [
+    "A great film, truly great!",
+    "So boring... and so dull.",
+    "What fun 👍🏽 it was! Go",
+    "Not good, not bad at all",
+]
+
+
+@cache
+def _reader() -> Any:
+    told = [*REVIEWS, "great fun", "dull and bad", "truly good fun!", "so so"]
+    words = CountVectorizer(token_pattern=r"\w+|[^\w\s]", ngram_range=(1, 2))
+    return make_pipeline(words, LogisticRegression(C=10)).fit(told, [1, 0, 1, 0, 1, 0, 1, 0])
+
+
+def crossed(texts: list[str]) -> np.ndarray:
+    """A black box of texts that is no sum over words: (b,) -> (b, 2)"""
+    count = np.array([[len(text) % 7, text.count("o"), text.count("t ") + len(text.split())] for text in texts], float)
+    score = np.tanh(count @ [0.1, -0.3, 0.2]) + 0.1 * count[:, 0] * count[:, 1]
+    return np.stack([-score, score], axis=1)
+
+
 WORLDS = {
     world.name: world
     for world in (
@@ -114,10 +137,13 @@ WORLDS = {
         World("network with an odd function", Odd, _rows((3, 4)), _rows((2, 4), 1)),
         World("forest on a table", _forest, _rows((4, 4), dtype=float), _rows((5, 4), 1, float)),
         World("pipeline on a frame", _pipeline, frame(4), frame(9, seed=2), np.array([0, 1, 1, 0])),
+        World("pipeline on texts", _reader, np.array(REVIEWS, dtype=object), None),
+        World("function of texts", lambda: crossed, np.array(REVIEWS, dtype=object), None),
     )
 }
 
 TABLES = ("network on a table", "function of a table", "pipeline on a frame")
+TEXTS = ("pipeline on texts", "function of texts")
 NETWORKS = (
     "network on a table",
     "network on pictures",
@@ -176,7 +202,7 @@ ENTRIES: dict[str, Entry] = {
     ),
     "LIME": Entry(
         pc.LIME(samples=300),
-        (*TABLES, "network on pictures", "network on signals", "network on volumes", "function of pictures"),
+        (*TABLES, "network on pictures", "network on signals", "network on volumes", "function of pictures", *TEXTS),
         {
             "samples": 200,
             "sampling": "training",
@@ -191,22 +217,22 @@ ENTRIES: dict[str, Entry] = {
         },
         base={"tolerance": pc.LIME(samples=600)},
     ),
-    "ExactShapley": Entry(pc.ExactShapley(), TABLES),
+    "ExactShapley": Entry(pc.ExactShapley(), (*TABLES, *TEXTS)),
     "KernelShap": Entry(
         pc.KernelShap(samples=40),
-        (*TABLES, "function of pictures"),
+        (*TABLES, "function of pictures", *TEXTS),
         {"samples": 30, "seed": 1, "tolerance": 1e3},
         base={"tolerance": pc.KernelShap(samples=1000)},
         shown_on={"tolerance": ("function of pictures",)},
     ),
     "PermutationShap": Entry(
         pc.PermutationShap(orders=8),
-        (*TABLES, "function of pictures"),
+        (*TABLES, "function of pictures", *TEXTS),
         {"orders": 5, "seed": 1, "tolerance": 1e3},
     ),
     "PartitionShap": Entry(
         pc.PartitionShap(orders=8),
-        (*TABLES, "function of pictures"),
+        (*TABLES, "function of pictures", *TEXTS),
         {"orders": 5, "seed": 1, "tolerance": 1e3, "hierarchy": ((0, 1), (2, 3))},
     ),
     "TreeShap": Entry(pc.TreeShap(), ("forest on a table",)),
@@ -259,7 +285,7 @@ ENTRIES: dict[str, Entry] = {
     ),
     "Occlusion": Entry(
         pc.Occlusion(),
-        EVERYTHING,
+        (*EVERYTHING, *TEXTS),
         {"window": 2, "stride": 2, "baseline": 0.5},
         base={"stride": pc.Occlusion(window=3, baseline=0.0), "window": pc.Occlusion(window=1, baseline=0.0)},
     ),

@@ -22,6 +22,7 @@ class Columns(Masker):
 
     def bind(self, x: np.ndarray, background: np.ndarray | None, form: Form = Form()) -> Bound:
         if x.ndim != 2:
+            _not_texts(self, x)
             raise MethodError(
                 f"Columns() is for tables (n, p); x has shape {x.shape}: use Grid() for pictures and volumes."
             )
@@ -39,6 +40,7 @@ class Baseline(Masker):
         check_baseline(self.value)
 
     def bind(self, x: np.ndarray, background: np.ndarray | None, form: Form = Form()) -> Bound:
+        _not_texts(self, x)
         drawn = references(self.value, x, background, channels=form.channels, schema=form.schema)
         space = space_of(x, form.channels)
         labels = np.arange(int(np.prod(space))).reshape(space)
@@ -81,6 +83,7 @@ class Grid(Masker):
                 raise MethodError(f"Grid({name}={size!r}): a size is at least 1 cell.")
 
     def bind(self, x: np.ndarray, background: np.ndarray | None, form: Form = Form()) -> Bound:
+        _not_texts(self, x)
         space = space_of(x, form.channels)
         window = sizes(self.window or tuple(max(1, round(side / 7)) for side in space), space, "window")
         stride = sizes(self.stride or window, space, "stride")
@@ -157,6 +160,11 @@ class Windows:
             total[(slice(None), *span)] += values[:, player].reshape(-1, *[1] * len(space))
             cover[span] += 1
         return _over_channels(total / np.maximum(cover, 1), self.x, self.channels)
+
+
+def _not_texts(masker: Masker, x: np.ndarray) -> None:
+    if x.ndim == 1:
+        raise MethodError(f"{masker!r} hides numbers, and x holds texts: use Words(), Sentences() or Tokens().")
 
 
 def default_masker(x: np.ndarray, form: Form = Form()) -> Masker:

@@ -7,12 +7,13 @@ the model's number while players come and go, `v(z): (m, p) coalitions -> (n, m)
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
-from pellucid.core.scalar import Scalar, pieces
+from pellucid.core.scalar import Scalar, cells_of, pieces
 from pellucid.core.schema import Schema
 
 _CELLS = 2**22  # numbers per block of filled inputs: 32 MB of float64
@@ -56,6 +57,19 @@ class Covering(Protocol):
         """z (m, p) bool -> (m, *space) bool, True where x shows"""
 
 
+def _all_of(text: str) -> tuple[int, int]:
+    return 0, len(text)
+
+
+@dataclass(frozen=True)
+class TextForm:
+    """What a model of texts tells of itself: its mask token, its tokenizer's pieces, the part of a text that it sees."""
+
+    mask: str | None = None
+    pieces: Callable[[str], tuple[tuple[int, int], ...]] | None = None  # spans of characters
+    seen: Callable[[str], tuple[int, int]] = _all_of  # from which character to which
+
+
 @dataclass(frozen=True)
 class Form:
     """What a masker may know of the inputs beyond their numbers."""
@@ -63,6 +77,7 @@ class Form:
     channels: int | None = None
     schema: Schema | None = None
     names: tuple[str, ...] | None = None
+    text: TextForm | None = None  # where the inputs are texts, x (n,)
     masker: Masker | None = None  # what hides parts of these inputs, where the caller does not say
     own: np.ndarray | None = None  # (n, t) the column of each cell, where x holds only those of a sparse row
 
@@ -114,7 +129,7 @@ class Game:
         if isinstance(bound, Covering) and len(bound.drawn) == 1 and bound.x.ndim > 2:
             return self._blend(bound, z)
         probe = bound.fill(z[:1])
-        block = max(1, _CELLS // probe.size)
+        block = max(1, _CELLS // max(1, cells_of(probe)))
         values = [self._play(z[part]) for part in pieces(len(z), block)]
         return np.concatenate(values, axis=1) if values else np.empty((self.rows, 0))
 

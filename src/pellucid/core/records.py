@@ -94,6 +94,8 @@ class Attribution(Record):
     `values` (n, *features), CAMs (n, *spatial); `scores`, `base_values`, `gap` (n,) with
     `gap = scores - base_values - sum(values)`, NaN where a method has no reference; `raw` is a CAM at its layer's size;
     `done` is False for rows that a budget left out (their values are NaN); `fit` the local R2 of a surrogate.
+    Of texts, `values` (n, t) has one value per part, 0 where a text has fewer parts than others, `data` (n, t) says what the
+    parts are, `mask` (n, t) is False where there is none or where the model never sees it, `texts` are the texts themselves.
     """
 
     values: np.ndarray = per_row()
@@ -104,6 +106,7 @@ class Attribution(Record):
     data: np.ndarray = per_row()
     done: np.ndarray = per_row()
     mask: np.ndarray | None = per_row(None)
+    texts: tuple[str, ...] | None = per_row(None)
     players: Players | None = per_row(None)
     raw: np.ndarray | None = per_row(None)
     fit: np.ndarray | None = per_row(None)
@@ -155,11 +158,11 @@ class Attribution(Record):
         return values, [", ".join(map(str, np.unravel_index(i, self.values.shape[1:]))) for i in range(values.size)]
 
     def to_frame(self) -> pd.DataFrame:
-        """One line per row and feature: row, feature, data, value, stderr. For tables."""
+        """One line per row and feature: row, feature, data, value, stderr. For tables and texts (whose features are places)."""
         import pandas as pd
 
         if self.values.ndim != 2:
-            raise InputError(f"to_frame() is for tables; these values have shape {self.values.shape}.")
+            raise InputError(f"to_frame() is for tables and texts; these values have shape {self.values.shape}.")
         n, p = self.values.shape
         names = self.feature_names or tuple(str(j) for j in range(p))
         columns = {
@@ -170,7 +173,8 @@ class Attribution(Record):
         }
         if self.stderr is not None:
             columns["stderr"] = self.stderr.reshape(-1)
-        return pd.DataFrame(columns)
+        frame = pd.DataFrame(columns)
+        return frame if self.texts is None else frame[self.data.reshape(-1) != ""].reset_index(drop=True)
 
     @classmethod
     def from_arrays(

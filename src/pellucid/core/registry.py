@@ -73,6 +73,7 @@ MASKERS = {
     **dict.fromkeys(["Superpixels", "LabelMap"], "pellucid.models.superpixels"),
     "Conditional": "pellucid.core.conditional",
     "Groups": "pellucid.core.groups",
+    **dict.fromkeys(["Words", "Sentences", "Tokens"], "pellucid.core.text_maskers"),
 }
 
 # Ways to cut a picture into superpixels.
@@ -109,6 +110,8 @@ ERRORS = dict.fromkeys(
     "pellucid.core.errors",
 )
 
+MODELS = {"TextModel": "pellucid.models.text"}
+
 # Ways of LRP through a linear layer.
 RULES = dict.fromkeys(
     ["Epsilon", "Gamma", "AlphaBeta", "ZPlus", "WSquare", "Flat", "ZBox"], "pellucid.models.rewire.recipes"
@@ -125,6 +128,7 @@ PUBLIC: dict[str, str] = {
     **MASKERS,
     **RECORDS,
     **ERRORS,
+    **MODELS,
     **RULES,
     **BASELINES,
     **SELECTIONS,

@@ -109,6 +109,13 @@ def pieces(total: int, size: int) -> list[slice]:
     return [slice(start, min(start + size, total)) for start in range(0, total, size)]
 
 
+def cells_of(x: np.ndarray) -> int:
+    """How much there is of x: its numbers, or the characters of texts (*samples, n) if all were as long as the longest."""
+    if x.dtype != object:
+        return x.size
+    return x.size * max((len(text) for text in x.flat), default=0)
+
+
 def widen(masks: Any, features: tuple[int, ...], channels: int | None) -> Any:
     """masks (m, *space) -> (m, 1, *features), with a singleton for the rows and for the channels (axis of x), if any."""
     shape = list(masks.shape[1:])

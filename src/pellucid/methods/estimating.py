@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from scipy.sparse import issparse
 
 from pellucid.core.budget import Budget, Cost, Meter
 from pellucid.core.frames import is_frame
 from pellucid.methods.run import explain
+from pellucid.models.text import as_texts
 
 
 def estimate(
@@ -37,6 +39,10 @@ def _facts(cost: Cost) -> tuple[Any, ...]:
 
 
 def _head(x: Any, rows: int) -> Any:
+    texts = None if is_frame(x) else as_texts(x)
+    if texts is not None:  # their price goes by their length: those nearest to the middle are typical
+        length = np.array([len(text) for text in texts])
+        return texts[np.argsort(np.abs(length - length.mean()), kind="stable")[:rows]]
     return x.head(rows) if is_frame(x) else x[:rows]
 
 

@@ -31,7 +31,8 @@ from pellucid.core.method import (
 )
 from pellucid.core.records import Attribution, Layout, Players
 from pellucid.core.registry import resolve
-from pellucid.models.adapter import BlackBox, Inputs
+from pellucid.methods.telling import players_of, told_of, told_warnings
+from pellucid.models.adapter import BlackBox, Inputs, Told
 from pellucid.models.prepare import Prepared, prepare
 
 _BLOCK_CELLS = 2**24  # numbers of filled input per coalition and block of rows
@@ -54,6 +55,8 @@ def explain(
     """See `pellucid.api.explain`."""
     ready = prepare(model, x, background=background, names=names, extra=extra, batch_size=batch_size)
     chosen, removal = as_method(method, ready), as_masker(masker)
+    if isinstance(chosen, GradientMethod | LayerMethod):
+        ready = ready.for_gradients()
     meter = Meter(budget or Budget(), progress)
     with ready.adapter.session():
         looks_at = (chosen.layer, chosen.grid) if isinstance(chosen, LayerMethod) and budget is None else None
@@ -188,6 +191,8 @@ class _Run:
             if not bound.names:
                 return Block(rows, _nothing_to_hide(method, f(x)), bound, self.masker)
             return Block(rows, _play(method, Game(f, bound, len(x))), bound, self.masker)
+        if isinstance(method, TreeMethod) and f.inputs.form.text is not None:
+            raise MethodError(f"{type(method).__name__} reads a table's trees, and x holds texts: use KernelShap().")
         if isinstance(method, TreeMethod):
             from pellucid.models.tree.question import ask  # compiled kernels: loaded when the first tree is met
 
@@ -203,6 +208,10 @@ class _Run:
                 )
             return method.attribute(f, x, Neighbourhood(background, f.schema), method.stream())
         if isinstance(method, MaskingMethod):
+            if f.inputs.form.text is not None:
+                raise MethodError(
+                    f"{type(method).__name__} masks places of arrays, and x holds texts: use LIME() or KernelShap()."
+                )
             return method.attribute(f, x, background=background, rng=method.stream())
         if not hasattr(f, "grad"):
             raise MethodError(
@@ -246,16 +255,19 @@ def _record(
     done = np.zeros(n, bool)
     for block in blocks:
         done[block.rows] = True
-    values = _gather(blocks, n, lambda b: b.parts.values if b.bound is None else b.bound.lift(b.parts.values))
+    values = _gather(blocks, n, lambda b: b.parts.values if b.bound is None else b.bound.lift(b.parts.values), 0.0)
     assert values is not None
     stderr = _gather(
         blocks,
         n,
         lambda b: b.parts.stderr if b.bound is None or b.parts.stderr is None else b.bound.lift(b.parts.stderr),
+        0.0,
     )
     base = _gather(blocks, n, lambda b: b.parts.base_values)
     base = np.full(n, np.nan) if base is None else base
     gap = scores - base - values.reshape(n, -1).sum(1)
+    told, said = _told(inputs, blocks, done)
+    players = _players(blocks, n) if inputs.told is None else players_of(inputs.told, values, stderr)
     facts = {
         "target": repr(f.pick.target),
         "scale": f.scale,
@@ -265,7 +277,7 @@ def _record(
         "gap": _largest(gap),
         "stderr": None if stderr is None else _largest(stderr),
         "converged": _all_converged(blocks),
-        "warnings": _warnings(method, blocks, done, scores, base, gap, meter),
+        "warnings": (*_warnings(method, blocks, done, scores, base, gap, meter), *said),
         "notes": tuple(dict.fromkeys(note for block in blocks for note in block.parts.notes)),
     }
     return Attribution(
@@ -274,9 +286,11 @@ def _record(
         base_values=base,
         gap=gap,
         stderr=stderr,
-        data=inputs.readable,
+        data=inputs.readable if told is None else told.data,
         done=done,
-        players=_players(blocks, n),
+        mask=None if told is None else told.mask,
+        texts=None if told is None else told.texts,
+        players=players,
         raw=_gather(blocks, n, lambda b: b.parts.raw),
         fit=_gather(blocks, n, lambda b: b.parts.fit),
         feature_names=inputs.form.names,
@@ -288,13 +302,24 @@ def _record(
     )
 
 
-def _gather(blocks: list[Block], n: int, part: Callable[[Block], np.ndarray | None]) -> np.ndarray | None:
-    """One array over all rows, NaN where a row was left out."""
+def _told(inputs: Inputs, blocks: list[Block], done: np.ndarray) -> tuple[Told | None, tuple[str, ...]]:
+    """Of texts, what a record says beside its numbers, and what a reader must know of them."""
+    if inputs.form.text is None:
+        return inputs.told, inputs.warnings
+    told = told_of(inputs.x.tolist(), {block.rows.start: block.bound for block in blocks})
+    return told, told_warnings(told, done)
+
+
+def _gather(
+    blocks: list[Block], n: int, part: Callable[[Block], np.ndarray | None], beyond: float = np.nan
+) -> np.ndarray | None:
+    """One array over all rows, NaN where a row was left out, `beyond` where a row has fewer parts than others."""
     pieces = [(block.rows, piece) for block in blocks if (piece := part(block)) is not None]
     if not pieces:
         return None
     whole = np.full((n, *np.max([piece.shape[1:] for _, piece in pieces], axis=0).astype(int)), np.nan)
     for rows, piece in pieces:
+        whole[rows] = beyond
         whole[(rows, *map(slice, piece.shape[1:]))] = piece  # rows with players of their own have fewer or more of them
     return whole
 
@@ -323,15 +348,17 @@ def _players(blocks: list[Block], n: int) -> Players | None:
 def _labels(blocks: list[Block], n: int) -> np.ndarray | None:
     """(n, *space) the player of each place, -1 for none and for rows that were left out."""
     known = [(b.rows, b.bound.labels) for b in blocks if b.bound is not None and b.bound.labels is not None]
-    if len(known) < len(blocks) or len({labels.shape for _, labels in known}) > 1:
+    if len(known) < len(blocks):
         return None
-    whole = np.full((n, *known[0][1].shape), -1)
+    whole = np.full((n, *np.max([labels.shape for _, labels in known], axis=0)), -1)
     for rows, labels in known:
-        whole[rows] = labels
+        whole[(rows, *map(slice, labels.shape))] = labels
     return whole
 
 
 def _layout(inputs: Inputs, ids: bool) -> Layout:
+    if inputs.x.ndim == 1:
+        return "tokens"
     if inputs.x.ndim == 2:
         return "tokens" if ids else "table"
     return {None: "map", 1: "channels-first"}.get(inputs.form.channels, "channels-last")  # type: ignore[return-value]

@@ -19,11 +19,13 @@ from pellucid.core.budget import Meter
 from pellucid.core.errors import InputError, ModelError, PellucidError, TargetError
 from pellucid.core.frames import Codec
 from pellucid.core.inputs import plain_array
-from pellucid.core.masking import Form
-from pellucid.core.scalar import finite, fold, pieces, widen
+from pellucid.core.masking import Form, TextForm
+from pellucid.core.scalar import cells_of, finite, fold, pieces, widen
 from pellucid.core.schema import Schema
 from pellucid.core.soft import Moments, SoftMasks
 from pellucid.core.target import FunctionPick, Output, Pick, Predicted, Target
+from pellucid.core.text_maskers import Words
+from pellucid.models.text import Texts
 
 Extra = dict[str, np.ndarray]
 LooksAt = tuple[str | None, tuple[int, int] | None]  # a layer's name and the grid of its tokens
@@ -42,6 +44,15 @@ class Adapter(ABC):
     @abstractmethod
     def forward(self, x: Any, scale: str, extra: Extra) -> Any:
         """x (b, *features) -> outputs, rows first, as the model gives them"""
+
+    @property
+    def text_form(self) -> Form:
+        """What maskers may know where the inputs are texts."""
+        return Form(text=TextForm(), masker=Words())
+
+    def by_tokens(self, inputs: Inputs) -> tuple[Adapter, Inputs] | None:
+        """A question about texts as one about token ids, for methods that need gradients; None where there are none."""
+        return None
 
     def channels(self, x: np.ndarray) -> int | None:
         """The axis of x that holds channels."""
@@ -88,7 +99,7 @@ class Adapter(ABC):
 
     def batch_size(self, x: np.ndarray) -> int:
         """Rows per model call that keep memory bounded."""
-        return max(1, min(self.batch_rows, self.batch_cells // max(1, int(np.prod(x.shape[1:])))))
+        return max(1, min(self.batch_rows, self.batch_cells // max(1, cells_of(x) // max(1, len(x)))))
 
     def first_pass(
         self, inputs: Inputs, scale: str, meter: Meter, looks_at: LooksAt | None
@@ -114,6 +125,16 @@ class Adapter(ABC):
 
 
 @dataclass(frozen=True, eq=False)
+class Told:
+    """What a record says of n texts: t parts in order of reading, and the characters that each player stands for."""
+
+    data: np.ndarray  # (n, t) strings, "" where a text has no more parts
+    mask: np.ndarray  # (n, t) the players; False also for parts that the model never sees
+    texts: tuple[str, ...]
+    labels: np.ndarray  # (n, characters) the player of each character, -1 for none
+
+
+@dataclass(frozen=True, eq=False)
 class Inputs:
     """The data of one question, encoded: x (n, *features), background (b, *features), and how to get back."""
 
@@ -123,6 +144,8 @@ class Inputs:
     codec: Codec | None = None
     extra: Extra = field(default_factory=dict)
     batch_size: int | None = None
+    told: Told | None = None  # of token ids: the texts that they came from
+    warnings: tuple[str, ...] = ()
 
     def take(self, rows: slice | np.ndarray) -> Inputs:
         """Some of the rows."""
@@ -198,11 +221,11 @@ class BlackBox:
 
 
 class CallableAdapter(Adapter):
-    """Any function of a batch: arrays in (or frames, if frames were given), `(n,)` or `(n, k)` out."""
+    """Any function of a batch: arrays in (or frames or lists of texts, if those were given), `(n,)` or `(n, k)` out."""
 
     kind = "callable"
 
-    def __init__(self, function: Callable[..., Any], codec: Codec | None = None) -> None:
+    def __init__(self, function: Callable[..., Any], codec: Codec | Texts | None = None) -> None:
         self.function, self.codec = function, codec
 
     def forward(self, x: np.ndarray, scale: str, extra: Extra) -> Any:
@@ -220,7 +243,7 @@ def columns(out: Any, pick: Pick | FunctionPick) -> Any:
 
 
 def _explained(error: Exception, given: Any) -> PellucidError:
-    x = plain_array(given)
+    x = np.asarray(given) if isinstance(given, np.ndarray) else plain_array(given)
     said = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
     if x.dtype.kind == "f" and np.isnan(x).any():
         where = sorted({int(j) for j in np.argwhere(np.isnan(x))[:, 1]})[:5]
@@ -229,6 +252,8 @@ def _explained(error: Exception, given: Any) -> PellucidError:
         )
     if type(error).__name__ == "NotFittedError":
         return ModelError("the model is not fitted: call fit before explaining it.")
+    if x.dtype == object:
+        return ModelError(f"the model raised {said} on a batch of {len(x)} texts.")
     return ModelError(f"the model raised {said} on a batch of shape {x.shape}, dtype {x.dtype}.")
 
 

@@ -19,6 +19,7 @@ from pellucid.core.target import Custom, Output, as_target
 from pellucid.models.adapter import Adapter, BlackBox, CallableAdapter, Inputs, LooksAt
 from pellucid.models.sparse import SparseAdapter, matrix_kind, slots
 from pellucid.models.tabular import EstimatorAdapter, is_estimator, used_columns
+from pellucid.models.text import TextModel, Texts, as_texts
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +48,11 @@ class Prepared:
         f = adapter.scalar(pick, scale, inputs, meter, kept)
         return f, self._scores(f, outputs)
 
+    def for_gradients(self) -> Prepared:
+        """The same question where methods can differentiate it: texts become token ids."""
+        made = self.adapter.by_tokens(self.inputs) if self.inputs.form.text is not None else None
+        return self if made is None else Prepared(*made)
+
     def _scores(self, f: BlackBox, outputs: np.ndarray) -> np.ndarray:
         if isinstance(f.pick.target, Custom):
             return f(self.inputs.x)
@@ -67,6 +73,15 @@ def prepare(
         return _prepare_frame(model, x, background, extra, batch_size)
     if issparse(x):
         return _prepare_sparse(model, x, background, names, extra, batch_size)
+    if (texts := as_texts(x)) is not None:
+        if background is not None or names is not None:
+            raise InputError(
+                "texts need no background and have no names: what stands for a hidden word is the masker's business, as in "
+                "masker=Words(fill='mask')."
+            )
+        return _prepare_texts(model, texts, extra, batch_size)
+    if isinstance(model, TextModel):
+        raise InputError(f"a TextModel takes texts, and x is a {type(x).__name__}: give a list of strings.")
     cells = checked(plain_array(x))
     reference = None if background is None else _background(plain_array(background), cells)
     adapter = adapt(model)
@@ -97,13 +112,17 @@ def _prepare_sparse(
     return Prepared(adapter, Inputs(cells, None, form, None, {**_extras(extra, len(cells)), **places}, size))
 
 
-def adapt(model: Any, codec: Codec | None = None, order: Sequence[str] | None = None) -> Adapter:
+def adapt(model: Any, codec: Codec | Texts | None = None, order: Sequence[str] | None = None) -> Adapter:
     """The adapter of this kind of model."""
     torch = sys.modules.get("torch")  # a torch model cannot exist before torch is imported
     if torch is not None and isinstance(model, torch.nn.Module):
         from pellucid.models.torch import TorchAdapter
 
         return TorchAdapter(model)
+    if isinstance(model, TextModel):
+        from pellucid.models.tokenized import TokenizedAdapter
+
+        return TokenizedAdapter(model)
     if isinstance(model, type):
         raise ModelError(f"{model.__name__} is a class, not a model: give an instance, fitted or trained.")
     if is_estimator(model):
@@ -132,6 +151,18 @@ def _prepare_frame(
     if adapter.kind == "torch":
         raise InputError("a torch network takes arrays: give frame.to_numpy(), with names=list(frame.columns).")
     return Prepared(adapter, Inputs(cells, reference, form, codec, _extras(extra, len(cells)), batch_size))
+
+
+def _prepare_texts(model: Any, texts: np.ndarray, extra: dict[str, Any] | None, batch_size: int | None) -> Prepared:
+    kind = type(model).__module__
+    if kind.startswith("transformers.pipelines"):
+        model = TextModel(model.model, model.tokenizer)
+    adapter = adapt(model, Texts())
+    if adapter.kind == "torch":
+        raise InputError("a torch network takes numbers, and x holds texts: give TextModel(model, tokenizer).")
+    if extra and adapter.kind == "text":
+        raise InputError(f"extra inputs ({', '.join(extra)}) are for functions: wrap network and tokenizer in one.")
+    return Prepared(adapter, Inputs(texts, None, adapter.text_form, None, _extras(extra, len(texts)), batch_size))
 
 
 def _background(rows: np.ndarray, x: np.ndarray) -> np.ndarray:

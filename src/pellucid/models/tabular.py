@@ -15,6 +15,7 @@ from pellucid.core.errors import InputError, ModelError
 from pellucid.core.frames import Codec
 from pellucid.core.target import Class, Target
 from pellucid.models.adapter import Adapter, Extra
+from pellucid.models.text import Texts
 
 _BOOSTED = ("GradientBoosting", "HistGradientBoosting", "XGB", "LGBM", "CatBoost")
 
@@ -25,7 +26,7 @@ class EstimatorAdapter(Adapter):
     kind = "estimator"
     packages = ("scikit-learn",)
 
-    def __init__(self, model: Any, codec: Codec | None = None, order: Sequence[str] | None = None) -> None:
+    def __init__(self, model: Any, codec: Codec | Texts | None = None, order: Sequence[str] | None = None) -> None:
         self.model, self.codec, self.order = model, codec, order
         found = getattr(model, "classes_", None)
         self.classes = None if found is None or isinstance(found, list) else list(found)
@@ -45,7 +46,7 @@ class EstimatorAdapter(Adapter):
         return super().scale_of(target)
 
     def rows(self, x: np.ndarray) -> Any:
-        """x (b, p) -> what the model takes: a frame as the user's own, or the array itself."""
+        """x (b, p) -> what the model takes: a frame as the user's own, a list of texts, or the array itself."""
         return x if self.codec is None else self.codec.decode(x, self.order)
 
     def forward(self, x: np.ndarray, scale: str, extra: Extra) -> Any:

@@ -76,7 +76,7 @@ class LIME(SurrogateMethod):
         question="Which features does a linear model of the neighbourhood rely on?",
         scope="local",
         access="black box",
-        inputs=("table", "image", "volume", "signal"),
+        inputs=("table", "image", "volume", "signal", "text"),
         output="a slope per column (per standard deviation of a number, or for keeping a level) or per shown part",
         cost="`samples` rows",
         strengths="needs only answers; says how well it fits and how far it can be trusted",

@@ -13,9 +13,13 @@ from typing import ClassVar
 import numpy as np
 
 from pellucid.core.baseline import BaselineLike
+from pellucid.core.errors import MethodError
 from pellucid.core.maskers import Columns, Grid, Size
 from pellucid.core.masking import Game, Masker
 from pellucid.core.method import Card, GameMethod, Parts
+from pellucid.core.scalar import pieces
+
+_CELLS = 2**22  # of the coalitions held at once
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Occlusion(GameMethod):
         question="How far does the score drop when a part is hidden?",
         scope="local",
         access="black box",
-        inputs=("table", "image", "volume", "signal"),
+        inputs=("table", "image", "volume", "signal", "text"),
         output="a drop per window or column",
         cost="one row per window and background row, plus 2",
         strengths="needs only answers; means what it says; deterministic",
@@ -42,6 +46,12 @@ class Occlusion(GameMethod):
         Grid(self.window, self.stride, self.baseline)
 
     def masker(self, x: np.ndarray) -> Masker | None:
+        if x.ndim == 1:
+            if (self.window, self.stride, self.baseline) != (None, None, None):
+                raise MethodError(
+                    f"{self!r} has a window or fill, and texts have neither: say masker=Words(fill='mask')."
+                )
+            return None
         if x.ndim == 2 and self.window is None:
             return Columns() if self.baseline in (None, "background") else Grid(1, self.stride, self.baseline)
         return Grid(self.window, self.stride, self.baseline)
@@ -49,5 +59,12 @@ class Occlusion(GameMethod):
     def attribute(self, game: Game, rng: np.random.Generator) -> Parts:
         p = game.players
         ends = game(np.array([[True] * p, [False] * p]))  # (n, 2)
-        without = game(~np.eye(p, dtype=bool))  # (n, p)
+        without = np.concatenate([game(_all_but(part, p)) for part in pieces(p, max(1, _CELLS // p))], axis=1)  # (n, p)
         return Parts(ends[:, :1] - without, base_values=ends[:, 1])
+
+
+def _all_but(part: slice, p: int) -> np.ndarray:
+    """Coalitions (m, p) that lack one player each, those of `part`."""
+    z = np.ones((part.stop - part.start, p), dtype=bool)
+    z[np.arange(len(z)), np.arange(part.start, part.stop)] = False
+    return z

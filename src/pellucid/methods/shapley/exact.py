@@ -37,7 +37,7 @@ class ExactShapley(GameMethod):
         question="What is each part's fair share of the score?",
         scope="local",
         access="black box",
-        inputs=("table", "image", "volume", "signal"),
+        inputs=("table", "image", "volume", "signal", "text"),
         output="a contribution per player, adding up to score - base value",
         cost="2^players rows per background row",
         strengths="the only efficient, symmetric, additive division that gives idle players nothing; no sampling error",

@@ -1,7 +1,7 @@
 """Players in a tree: groups of groups of players, for values that treat a group as one until it is divided.
 
 A tree is a player's number or a tuple of trees. Places are halved along their longer side again and again (two halvings are
-one step of a quadtree); columns of a table are joined pair by pair, the most correlated first.
+one step of a quadtree), a text first between its sentences; columns of a table are joined pair by pair, the most correlated first.
 """
 
 from __future__ import annotations
@@ -38,10 +38,12 @@ def named(spelled: Any, names: Sequence[str]) -> Tree:
 
 
 def of_game(game: Game) -> Tree:
-    """A tree for the players as they are: by place, or by correlation for the columns of a table."""
+    """A tree for the players as they are: by place, or by correlation for the columns of a table, words by sentence."""
     bound, p = game.bound, game.players
     if p == 1:
         return 0
+    if (sections := getattr(bound, "sections", None)) is not None:
+        return by_section(_centers(bound, p), sections)
     absent = bound.fill(np.zeros((1, p), dtype=bool))[0, :, 0]  # (draws, *features)
     if absent.ndim == 2 and bound.labels is not None:
         return by_correlation(absent, bound.names, bound.labels)
@@ -51,6 +53,15 @@ def of_game(game: Game) -> Tree:
 def by_place(centers: np.ndarray) -> Tree:
     """centers (p, sides) -> halves of halves, cut across the longer side"""
     return _halved(np.arange(len(centers)), centers)
+
+
+def by_section(centers: np.ndarray, sections: np.ndarray) -> Tree:
+    """centers (p, sides), sections (p,) in order -> halves of halves of the sections, then of the players in each"""
+    known = np.unique(sections)
+    if len(known) == 1:
+        return _halved(np.arange(len(sections)), centers) if len(sections) > 1 else 0
+    first = sections <= known[len(known) // 2 - 1]
+    return tuple(_moved(by_section(centers[half], sections[half]), np.flatnonzero(half)) for half in (first, ~first))
 
 
 def by_correlation(rows: np.ndarray, names: Sequence[str], player: np.ndarray | None = None) -> Tree:
@@ -83,6 +94,11 @@ def _between(likeness: np.ndarray, player: np.ndarray) -> np.ndarray:
     starts = np.flatnonzero(np.diff(player[order], prepend=-1))
     rows = np.maximum.reduceat(likeness[np.ix_(order, order)], starts, axis=0)
     return np.asarray(np.maximum.reduceat(rows, starts, axis=1))
+
+
+def _moved(tree: Tree, places: np.ndarray) -> Tree:
+    """The same tree with player i called places[i]."""
+    return int(places[tree]) if isinstance(tree, int) else tuple(_moved(branch, places) for branch in tree)
 
 
 def _numbered(spelled: Any, names: Sequence[str]) -> Tree:

@@ -46,7 +46,7 @@ class KernelShap(GameMethod):
         question="What is each part's fair share of the score?",
         scope="local",
         access="black box",
-        inputs=("table", "image", "volume", "signal"),
+        inputs=("table", "image", "volume", "signal", "text"),
         output="a contribution per player with a standard error, adding up to score - base value",
         cost="`samples` + 2 rows per background row",
         strengths="Shapley values of any model at a chosen cost, exact for small tables, with an error bar",

@@ -46,7 +46,7 @@ class PartitionShap(GameMethod):
         question="What is each part's share of the score, when related parts are one player to the others?",
         scope="local",
         access="black box",
-        inputs=("table", "image", "volume", "signal"),
+        inputs=("table", "image", "volume", "signal", "text"),
         output="a contribution per player with a standard error, adding up to score - base value",
         cost="at most `orders` times 2 (players - 1) rows per background row, plus 2",
         strengths="far fewer mixes of related parts than Shapley values need; exact for some dozens of players",

@@ -35,7 +35,7 @@ class PermutationShap(GameMethod):
         question="What is each part's fair share of the score?",
         scope="local",
         access="black box",
-        inputs=("table", "image", "volume", "signal"),
+        inputs=("table", "image", "volume", "signal", "text"),
         output="a contribution per player with a standard error, adding up to score - base value",
         cost="`orders` times 2 (players - 1) rows per background row, plus 2",
         strengths="unbiased; error bars from independent orders, whatever the model; any number of players",

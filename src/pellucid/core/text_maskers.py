@@ -1,0 +1,156 @@
+"""Players of a text: words, sentences, or a tokenizer's pieces; absent ones are deleted or replaced.
+
+The inputs are strings, x (n,), so a coalition is a text again: the shown players with the white space before each. `fill` says
+what stands where a player is hidden: "delete" for nothing (the space before it goes too), "mask" for the model's own mask
+token, anything else for itself, as in `Words(fill="UNKWORDZ")`. Words that a model with a limit never sees are no players.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+
+from pellucid.core.errors import MethodError
+from pellucid.core.masking import Bound, Form, Masker, TextForm
+from pellucid.core.words import Span, sentences, words
+
+
+@dataclass(frozen=True)
+class TextMasker(Masker):
+    """Each text has players of its own; one hole, where they are."""
+
+    fill: str = "delete"
+
+    apart: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.fill, str) or not self.fill:
+            raise MethodError(
+                f"{type(self).__name__}(fill={self.fill!r}): give 'delete', 'mask', or the text that stands for a hidden part."
+            )
+
+    @abstractmethod
+    def parts(self, text: str, form: TextForm) -> tuple[Span, ...]:
+        """Spans of the players, in order of reading, none of which overlap"""
+
+    def bind(self, x: np.ndarray, background: np.ndarray | None, form: Form = Form()) -> Bound:
+        if form.text is None:
+            raise MethodError(
+                f"{self!r} is for texts; x has shape {x.shape}: use Columns() for tables, Grid() for pictures."
+            )
+        (text,) = x
+        spans = self.parts(text, form.text)
+        start, stop = form.text.seen(text)
+        seen = np.array([a < stop and b > start for a, b in spans], dtype=bool)
+        return Spans(text, spans, seen, self._put(form.text))
+
+    def _put(self, form: TextForm) -> str:
+        if self.fill == "mask" and form.mask is None:
+            raise MethodError(
+                f"{self!r}: this model names no mask token of its own; say what stands for a hidden part, as in "
+                f"{type(self).__name__}(fill='[UNK]'), or delete it."
+            )
+        return {"delete": "", "mask": form.mask or ""}.get(self.fill, self.fill)
+
+
+@dataclass(frozen=True)
+class Words(TextMasker):
+    """Players are words and punctuation marks; a word that stands twice is two players."""
+
+    def parts(self, text: str, form: TextForm) -> tuple[Span, ...]:
+        return words(text)
+
+
+@dataclass(frozen=True)
+class Sentences(TextMasker):
+    """Players are sentences."""
+
+    def parts(self, text: str, form: TextForm) -> tuple[Span, ...]:
+        return sentences(text)
+
+
+@dataclass(frozen=True)
+class Tokens(TextMasker):
+    """Players are the pieces that the model's own tokenizer cuts a text into."""
+
+    def parts(self, text: str, form: TextForm) -> tuple[Span, ...]:
+        if form.pieces is None:
+            raise MethodError(
+                "Tokens() asks the model's tokenizer, and this model shows none: give TextModel(model, tokenizer), or hide Words()."
+            )
+        return form.pieces(text)
+
+
+@dataclass(frozen=True, eq=False)
+class Spans:
+    """One text and its t parts; those that are `seen` are the players."""
+
+    text: str
+    spans: tuple[Span, ...]  # (t,)
+    seen: np.ndarray  # (t,) bool
+    put: str = ""  # what stands where a player is hidden
+    draws: int = 1
+
+    @cached_property
+    def parts(self) -> tuple[str, ...]:
+        """(t,) what each part says"""
+        return tuple(self.text[start:stop] for start, stop in self.spans)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        return tuple(part for part, seen in zip(self.parts, self.seen, strict=True) if seen)
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """(characters,) the player of each character, -1 for none."""
+        owner = np.full(len(self.text), -1)
+        for player, (start, stop) in enumerate(self._players):
+            owner[start:stop] = player
+        return owner
+
+    @cached_property
+    def sections(self) -> np.ndarray:
+        """(p,) the sentence that each player is in."""
+        starts = [start for start, _ in sentences(self.text)]
+        return -1 + np.searchsorted(starts, [start for start, _ in self._players], side="right")
+
+    def fill(self, z: np.ndarray) -> np.ndarray:
+        """z (m, p) -> texts (m, 1, 1)"""
+        return np.fromiter(map(self._with, z), dtype=object, count=len(z))[:, None, None]
+
+    def lift(self, values: np.ndarray) -> np.ndarray:
+        """values (1, p) -> (1, t), 0 for what the model never sees"""
+        whole = np.zeros((len(values), len(self.spans)))
+        whole[:, self.seen] = values
+        return whole
+
+    @cached_property
+    def _players(self) -> list[Span]:
+        return [span for span, seen in zip(self.spans, self.seen, strict=True) if seen]
+
+    @cached_property
+    def _gaps(self) -> list[str]:
+        """(p + 1,) what stands before each player, and after the last; unseen parts at the ends are left out."""
+        stops = [0, *(stop for _, stop in self._players)]
+        starts = [*(start for start, _ in self._players), len(self.text)]
+        gaps = [self.text[stop:start] for stop, start in zip(stops, starts, strict=True)]
+        if not self.seen.all():
+            gaps[0] = gaps[0] if self.seen[0] else ""
+            gaps[-1] = gaps[-1] if self.seen[-1] else ""
+        return gaps
+
+    def _with(self, shown: np.ndarray) -> str:
+        """The text of one coalition (p,)."""
+        if shown.all():
+            return self.text
+        gaps, names = self._gaps, self.names
+        if self.put:
+            held = (gap + (name if there else self.put) for gap, name, there in zip(gaps, names, shown, strict=False))
+            return "".join(held) + gaps[-1]
+        kept = np.flatnonzero(shown).tolist()
+        rest = "".join([gaps[i] + names[i] for i in kept[1:]])
+        return gaps[0] + (names[kept[0]] if kept else "") + rest + gaps[-1]

@@ -1,0 +1,71 @@
+"""Models of texts: what counts as texts, and how a function, a pipeline or a network with its tokenizer is fed them.
+
+Inside, texts are an array (n,) of strings; what is a word and what hiding one looks like is the maskers' business
+(`core/text_maskers.py`). A function and an estimator are handed a list of strings. A transformers network and its tokenizer
+become one model of texts by `TextModel`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pellucid.core.errors import InputError, ModelError
+
+
+@dataclass(frozen=True, eq=False)
+class TextModel:
+    """A network that classifies texts (or scores them), and its tokenizer; both of the transformers kind.
+
+    `max_length` in tokens, beyond which a text is cut; None is the limit that model and tokenizer state themselves.
+    """
+
+    model: Any
+    tokenizer: Any
+    max_length: int | None = None
+
+    def __post_init__(self) -> None:
+        if not callable(self.model) or not callable(self.tokenizer):
+            given = f"{type(self.model).__name__} and {type(self.tokenizer).__name__}"
+            raise ModelError(f"TextModel takes a network and its tokenizer, and got {given}.")
+        if not getattr(self.tokenizer, "is_fast", False):
+            raise ModelError(
+                f"a {type(self.tokenizer).__name__} does not say which characters its tokens stand for: load the fast "
+                "tokenizer, AutoTokenizer.from_pretrained(..., use_fast=True)."
+            )
+        if self.max_length is not None and not self.max_length > 0:
+            raise ModelError(f"TextModel(max_length={self.max_length!r}): expected a positive number of tokens.")
+
+
+class Texts:
+    """Texts as a function or an estimator takes them."""
+
+    def decode(self, x: np.ndarray, order: Sequence[str] | None = None) -> list[str]:
+        """(b,) -> a list"""
+        return list(x)
+
+
+def as_texts(x: Any) -> np.ndarray | None:
+    """An array (n,) of strings of a list, an array or a column that holds texts; None of anything else."""
+    if isinstance(x, str):
+        raise InputError("x is a single text: expected rows first; for one text write [text].")
+    kind = getattr(getattr(x, "dtype", None), "kind", "O")
+    if kind not in "OUT" or getattr(x, "ndim", 1) != 1 or not (hasattr(x, "tolist") or isinstance(x, list | tuple)):
+        return None
+    items = x.tolist() if hasattr(x, "tolist") else list(x)
+    empty_array = not items and not isinstance(x, list | tuple)
+    if not (empty_array or any(isinstance(item, str) for item in items)):
+        return None
+    if not items:
+        raise InputError("x is empty: give at least one text.")
+    for row, item in enumerate(items):
+        if not isinstance(item, str):
+            missing = item is None or item != item
+            what = "missing (NaN)" if missing else f"a {type(item).__name__}"
+            raise InputError(f"row {row} of x is {what}, not a text: fill it, or leave the row out.")
+    texts = np.empty(len(items), dtype=object)
+    texts[:] = items
+    return texts
