@@ -225,3 +225,29 @@ def test_bad_input_is_named_with_its_remedy(case: str):
 def test_impossible_grids_are_refused_when_the_method_is_made(fields):
     with pytest.raises(pc.MethodError):
         pc.PartialDependence(**fields)
+
+
+WALKED = {
+    "boosting": HistGradientBoostingClassifier(max_iter=8, random_state=0),
+    "forest": RandomForestClassifier(4, max_depth=6, random_state=0),
+    "linear": LogisticRegression(),
+}
+
+
+@pytest.mark.parametrize("scale", ["probability", "margin"])
+@pytest.mark.parametrize("kind", WALKED)
+def test_trees_are_walked_to_the_numbers_that_the_model_gives(kind: str, scale: str, monkeypatch: pytest.MonkeyPatch):
+    if (kind, scale) == ("forest", "margin"):
+        pytest.skip("a forest has probabilities only")
+    X, y = make_friedman1(1200, random_state=0)
+    model = WALKED[kind].fit(X, y > 14)
+    asked = []
+    predict = type(model).predict_proba if scale == "probability" else type(model).decision_function
+    monkeypatch.setattr(type(model), predict.__name__, lambda self, X: asked.append(len(X)) or predict(self, X))
+    fast = pc.effect(model, X, (3, 0), pc.PartialDependence(points=7), target=pc.Class(1, scale=scale))
+    assert (sum(asked) == len(X)) == (kind != "linear")  # one scoring pass, and no more
+    from pellucid.methods.effect import effecting
+
+    monkeypatch.setattr(effecting, "_MANY", 10**9)
+    slow = pc.effect(model, X, (3, 0), pc.PartialDependence(points=7), target=pc.Class(1, scale=scale))
+    np.testing.assert_allclose(fast.curves, slow.curves, rtol=1e-12, atol=1e-13)
