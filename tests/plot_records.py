@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+import pellucid as pc
 from pellucid.core.budget import Receipt
 from pellucid.core.records import Attribution, Comparison, Curve, Importance, Line, Players, Scorecard
 from pellucid.core.target import Class
@@ -143,4 +144,14 @@ def comparison() -> Comparison:
         overlap=np.abs(matrix),
         by_row=np.stack([matrix, matrix / 2]),
         k=2,
+    )
+
+
+def superpixels() -> pc.Attribution:
+    """A grey picture of nine parts; the first raises, the last lowers most."""
+    x = np.random.default_rng(0).random((1, 12, 12))
+    labels = np.arange(9).reshape(3, 3).repeat(4, 0).repeat(4, 1)
+    weights = np.linspace(4, -5, 9)
+    return pc.explain(
+        lambda p: (p * weights[labels]).sum((1, 2)), x, pc.Occlusion(), masker=pc.LabelMap(labels, fill="zeros")
     )

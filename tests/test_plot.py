@@ -45,6 +45,10 @@ PLOTS = {
         made.attribution(np.ones((1, 4, 4)), np.ones((1, 4, 4)), "map"), ax=ax
     ),
     "picture": lambda ax=None: pc.plot.picture(made.digits(), ax=ax),
+    "superpixels": lambda ax=None: pc.plot.superpixels(made.superpixels(), ax=ax),
+    "superpixels of both signs": lambda ax=None: pc.plot.superpixels(
+        made.superpixels(), ax=ax, positive_only=False, hide_rest=True
+    ),
     "signal": lambda ax=None: pc.plot.image(made.signal(), ax=ax),
     "volume": lambda ax=None: pc.plot.image(made.volume(), ax=ax),
     "text": lambda ax=None: pc.plot.text(made.tokens(), ax=ax),

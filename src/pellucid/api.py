@@ -71,6 +71,37 @@ def explain(
     )
 
 
+def explain_each(
+    model: Any,
+    x: Any,
+    method: Method | str,
+    targets: int | Sequence[Any],
+    *,
+    background: Any = None,
+    masker: Masker | str | None = None,
+    names: Sequence[str] | None = None,
+    extra: dict[str, Any] | None = None,
+    batch_size: int | None = None,
+) -> tuple[Attribution, ...]:
+    """Why this output, for each of several targets? The model is asked once where the method only asks.
+
+    targets : a list of targets, each as in `explain`, or a number k for each row's k highest outputs, from the highest down.
+    """
+    from pellucid.methods import several
+
+    return several.explain_each(
+        model,
+        x,
+        method,
+        targets,
+        background=background,
+        masker=masker,
+        names=names,
+        extra=extra,
+        batch_size=batch_size,
+    )
+
+
 def interact(
     model: Any,
     x: Any,

@@ -34,6 +34,7 @@ class Card:
     paper: str
     complete: bool = False  # values add up to score - base value
     sampled: bool = False  # draws random numbers, so `seed` matters and a standard error is due
+    offset: bool = False  # values share an offset: only differences between them mean anything
 
 
 @dataclass(frozen=True, eq=False)

@@ -148,6 +148,18 @@ class Attribution(Record):
         order = np.argsort(-np.abs(values), kind="stable")[:k]
         return [(names[i], float(values[i])) for i in order]
 
+    def best_parts(
+        self, k: int = 5, row: int = 0, *, positive_only: bool = True, hide_rest: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """A row's picture and the mask of its k best superpixels: (*features), and (*spatial) of 1, 0 and -1.
+
+        `positive_only` takes those that raise the score most; otherwise the strongest, -1 where they lower it. With
+        `hide_rest` everything else in the picture is 0.
+        """
+        from pellucid.core.parts import best_parts
+
+        return best_parts(self, row, k, positive_only, hide_rest)
+
     def _named(self, row: int) -> tuple[np.ndarray, list[str]]:
         if self.players is not None:
             known, values, _ = self.players.row(row)

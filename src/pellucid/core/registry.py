@@ -13,6 +13,7 @@ from pellucid.core.errors import MissingDependency, SpellingError
 
 VERBS = {
     "explain": "pellucid.api",
+    "explain_each": "pellucid.api",
     "interact": "pellucid.api",
     "importance": "pellucid.api",
     "effect": "pellucid.api",

@@ -54,6 +54,19 @@ def explain(
 ) -> Attribution:
     """See `pellucid.api.explain`."""
     ready = prepare(model, x, background=background, names=names, extra=extra, batch_size=batch_size)
+    return explained(ready, method, target=target, masker=masker, budget=budget, progress=progress)
+
+
+def explained(
+    ready: Prepared,
+    method: Method | str | None,
+    *,
+    target: Any,
+    masker: Masker | str | None,
+    budget: Budget | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Attribution:
+    """The explanation of one target of a model whose data are prepared."""
     chosen, removal = as_method(method, ready), as_masker(masker)
     if isinstance(chosen, GradientMethod | LayerMethod):
         ready = ready.for_gradients()

@@ -15,6 +15,7 @@ from pellucid.plot._cohorts import cohorts
 from pellucid.plot._curve import curve, curves
 from pellucid.plot._decision import decision
 from pellucid.plot._effect import effect
+from pellucid.plot._error_map import error_map
 from pellucid.plot._force import force
 from pellucid.plot._heatmap import heatmap
 from pellucid.plot._image import gallery, image, picture
@@ -22,6 +23,7 @@ from pellucid.plot._importance import importance
 from pellucid.plot._scatter import scatter
 from pellucid.plot._scorecard import scorecard
 from pellucid.plot._show import show
+from pellucid.plot._superpixels import superpixels
 from pellucid.plot._text import text
 from pellucid.plot._waterfall import waterfall
 
@@ -34,6 +36,7 @@ __all__ = [
     "curves",
     "decision",
     "effect",
+    "error_map",
     "force",
     "gallery",
     "heatmap",
@@ -43,6 +46,7 @@ __all__ = [
     "scatter",
     "scorecard",
     "show",
+    "superpixels",
     "text",
     "waterfall",
 ]

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from pellucid.core.errors import InputError
 from pellucid.core.records import Attribution, Collapse
 from pellucid.plot._labels import equation, method_name, row_of, title
-from pellucid.plot._paint import constant, grey, limit_of, paint, picture_of, places
+from pellucid.plot._paint import constant, grey, has_offset, limit_of, paint, picture_of, places
 from pellucid.plot._signal import draw_signal
 from pellucid.plot._style import SMALL, WIDTH, Panel, Sheet, bare, colour_bar, dress, message, paper
 from pellucid.plot._volume import draw_slices
@@ -49,7 +49,8 @@ def image(
         return _words(ax, attribution, "degenerate:\nconstant map", heading)
     limit, clipped = limit_of(values, limit)
     _draw(ax, values, attribution, row, limit)
-    _finish(ax, heading, equation(attribution, row), values.ndim)
+    footer = "values less their mean" if has_offset(attribution) else equation(attribution, row)
+    _finish(ax, heading, footer, values.ndim)
     if key != "none":
         colour_bar(ax, limit, clipped=clipped, words=("lowers", "raises") if key == "words" else ("", ""))
     return ax

@@ -20,8 +20,14 @@ _MANY = 4096  # places; above, the colour limit is a high quantile, for one hot 
 
 
 def places(attribution: Attribution, row: int, collapse: Collapse = "sum") -> np.ndarray:
-    """One value a place, channels folded: (*spatial)."""
-    return np.asarray(attribution[row].collapse(collapse)[0], dtype=float)
+    """One value a place, channels folded: (*spatial); less their mean where a method's values share an offset."""
+    values = np.asarray(attribution[row].collapse(collapse)[0], dtype=float)
+    return values - values.mean() if has_offset(attribution) else values
+
+
+def has_offset(attribution: Attribution) -> bool:
+    """Whether only differences between the values mean anything (RISE)."""
+    return bool(getattr(getattr(attribution.method, "card", None), "offset", False))
 
 
 def constant(values: np.ndarray) -> bool:

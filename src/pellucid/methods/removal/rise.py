@@ -65,6 +65,7 @@ class RISE(MaskingMethod):
         "differences count; blurred to the size of a cell; thousands of rows",
         paper="Petsiuk, Das & Saenko 2018",
         sampled=True,
+        offset=True,
     )
 
     def __post_init__(self) -> None:
