@@ -42,7 +42,11 @@ def superpixels(
     h, w = mask.shape
     ax.imshow(pixels, extent=(-0.5, w - 0.5, h - 0.5, -0.5))
     parts = np.unique(attribution.players.labels[row][mask != 0])  # type: ignore[union-attr, index]
-    return bare(ax, title(attribution, row), f"{len(parts)} parts on {(mask != 0).mean():.0%} of the places")
+    return bare(
+        ax,
+        title(attribution, row),
+        f"{len(parts)} part{'s' * (len(parts) > 1)} on {(mask != 0).mean():.0%} of the places",
+    )
 
 
 def _drawn(seen: np.ndarray, mask: np.ndarray, hide_rest: bool) -> np.ndarray:
