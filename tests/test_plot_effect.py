@@ -47,3 +47,35 @@ def test_two_columns_are_a_surface(method):
 def test_a_negative_number_of_curves_is_refused():
     with pytest.raises(pc.InputError, match="curves=-1"):
         plot.effect(pc.effect(worth, table(), "pay"), curves=-1)
+
+
+def ranked(method: str, names: tuple[str, ...], mean: list[float], stderr: float) -> pc.Importance:
+    samples = np.array(mean)[:, None] + stderr * np.sqrt(5) * np.array([-1.0, -0.5, 0, 0.5, 1]) / np.sqrt(0.625)
+    return pc.Importance(
+        mean=np.array(mean),
+        stderr=np.full(len(mean), stderr),
+        samples=samples,
+        names=names,
+        metric="r2",
+        baseline=0.5,
+        receipt=pc.Receipt(method=method),
+    )
+
+
+def test_measures_side_by_side_name_what_they_dispute():
+    one = ranked("PermutationImportance()", ("a", "b", "c"), [3.0, 2.0, 1.0], 0.01)
+    other = ranked("ShapImportance()", ("c", "b", "a"), [0.9, 0.2, 0.1], 0.001)
+    ax = plot.beside([one, other])
+    assert "they disagree on" in ax.get_xlabel() and "a" in ax.get_xlabel() and "c" in ax.get_xlabel()
+    assert plot._beside.disagree([one, other]).tolist() == [True, False, True]
+    vague = ranked("ShapImportance()", ("c", "b", "a"), [0.9, 0.2, 0.1], 1.0)
+    assert "they agree" in plot.beside([one, vague]).get_xlabel()
+    assert not plot._beside.disagree([one, vague]).any()
+
+
+def test_measures_of_different_features_are_not_put_side_by_side():
+    one = ranked("PermutationImportance()", ("a", "b"), [3.0, 2.0], 0.01)
+    with pytest.raises(pc.InputError, match="different features"):
+        plot.beside([one, ranked("ShapImportance()", ("a", "c"), [3.0, 2.0], 0.01)])
+    with pytest.raises(pc.InputError, match="1 measures"):
+        plot.beside([one])

@@ -11,6 +11,7 @@ notebook shows it when the call is the last line of a cell. Inside a script's wi
 from pellucid.plot._agreement import agreement
 from pellucid.plot._bar import bar
 from pellucid.plot._beeswarm import beeswarm
+from pellucid.plot._beside import beside
 from pellucid.plot._cohorts import cohorts
 from pellucid.plot._curve import curve, curves
 from pellucid.plot._decision import decision
@@ -31,6 +32,7 @@ __all__ = [
     "agreement",
     "bar",
     "beeswarm",
+    "beside",
     "cohorts",
     "curve",
     "curves",
