@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pellucid.core import store
 from pellucid.core.budget import Budget, Cost
@@ -18,6 +18,10 @@ from pellucid.core.masking import Masker
 from pellucid.core.method import Method
 from pellucid.core.records import Attribution, Comparison, Importance, Interactions, Scorecard
 from pellucid.core.rivals import Rivals
+from pellucid.core.rules import Rules
+
+if TYPE_CHECKING:
+    from pellucid.methods.anchor.anchors import Anchors
 
 
 def explain(
@@ -115,6 +119,49 @@ def interact(
     from pellucid.methods import interacting
 
     return interacting.interact(model, x, method, target=target, background=background, masker=masker)
+
+
+def anchor(
+    model: Any,
+    x: Any,
+    method: Anchors | str | None = None,
+    *,
+    target: Any = None,
+    background: Any = None,
+    masker: Masker | str | None = None,
+    names: Sequence[str] | None = None,
+    extra: dict[str, Any] | None = None,
+    budget: Budget | None = None,
+    batch_size: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Rules:
+    """What is enough for this answer? One rule per row, "Education <= High School and Hours <= 40", with its precision.
+
+    Parameters
+    ----------
+    method : a method value or its spelling; None takes Anchors().
+    target : what counts as the same answer: None the class that the model predicts, a class (it, or not it), `Margin(a, b)`
+        (which of the two is ahead), a function of the outputs (equal values; numbers within `Anchors(within=)`).
+    background : (b, *features) rows that rules are tried on; tables need them, and coverage is counted there.
+    masker : what is hidden, where rules speak of parts that are there; None follows the input, and tables hide nothing.
+
+    The rest is as in `explain`. A budget stops the search: what was found by then is returned, and a warning says so.
+    """
+    from pellucid.methods.anchor import run
+
+    return run.anchor(
+        model,
+        x,
+        method,
+        target=target,
+        background=background,
+        masker=masker,
+        names=names,
+        extra=extra,
+        budget=budget,
+        batch_size=batch_size,
+        progress=progress,
+    )
 
 
 def importance(

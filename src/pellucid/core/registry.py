@@ -19,6 +19,7 @@ VERBS = {
     "effect": "pellucid.api",
     "cohorts": "pellucid.api",
     "rivals": "pellucid.api",
+    "anchor": "pellucid.api",
     "evaluate": "pellucid.api",
     "compare": "pellucid.api",
     "estimate": "pellucid.api",
@@ -56,6 +57,7 @@ METHODS = {
     "PermutationImportance": "pellucid.methods.effect.permutation",
     "PartialDependence": "pellucid.methods.effect.partial_dependence",
     "AccumulatedLocalEffects": "pellucid.methods.effect.accumulated_local_effects",
+    "Anchors": "pellucid.methods.anchor.anchors",
 }
 
 METRICS = {
@@ -91,6 +93,7 @@ RECORDS = {
     "Effect": "pellucid.core.effect",
     "Cohorts": "pellucid.core.cohort",
     "Rivals": "pellucid.core.rivals",
+    **dict.fromkeys(["Rules", "Condition"], "pellucid.core.rules"),
     "Schema": "pellucid.core.schema",
     "Column": "pellucid.core.schema",
     **dict.fromkeys(["Budget", "Cost", "Receipt"], "pellucid.core.budget"),

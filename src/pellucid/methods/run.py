@@ -308,7 +308,7 @@ def _record(
         fit=_gather(blocks, n, lambda b: b.parts.fit),
         feature_names=inputs.form.names,
         schema=inputs.form.schema,
-        layout=_layout(inputs, ids=getattr(ready.adapter, "reads_ids", False)),
+        layout=layout_of(inputs, ids=getattr(ready.adapter, "reads_ids", False)),
         target=f.pick.target,
         method=method,
         receipt=receipt(method, meter, packages=ready.adapter.packages, **facts),
@@ -369,7 +369,8 @@ def _labels(blocks: list[Block], n: int) -> np.ndarray | None:
     return whole
 
 
-def _layout(inputs: Inputs, ids: bool) -> Layout:
+def layout_of(inputs: Inputs, ids: bool) -> Layout:
+    """How the axes of the inputs are to be read."""
     if inputs.x.ndim == 1:
         return "tokens"
     if inputs.x.ndim == 2:
