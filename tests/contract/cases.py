@@ -135,6 +135,13 @@ WORLDS = {
         ),
         World("function of pictures", lambda: smooth, _rows((3, 6, 6, 3), dtype=float), _rows((2, 6, 6, 3), 1, float)),
         World("network with an odd function", Odd, _rows((3, 4)), _rows((2, 4), 1)),
+        World(
+            "function of one number",
+            lambda: lambda x: smooth(x)[:, 1],
+            _rows((4, 4), dtype=float),
+            _rows((40, 4), 1, float),
+            target=0,
+        ),
         World("forest on a table", _forest, _rows((4, 4), dtype=float), _rows((5, 4), 1, float)),
         World("pipeline on a frame", _pipeline, frame(4), frame(9, seed=2), np.array([0, 1, 1, 0])),
         World("pipeline on texts", _reader, np.array(REVIEWS, dtype=object), None),
@@ -242,6 +249,24 @@ ENTRIES: dict[str, Entry] = {
         {"points": 4, "spacing": "quantile", "span": (0.2, 0.8)},
     ),
     "AccumulatedLocalEffects": Entry(pc.AccumulatedLocalEffects(bins=3), TABLES, {"bins": 2}),
+    "Anchors": Entry(
+        pc.Anchors(max_size=2, batch=10, epsilon=0.3),
+        (*TABLES, "function of pictures"),
+        {
+            "threshold": 0.8,
+            "tau": 0.2,
+            "delta": 0.5,
+            "beam_size": 1,
+            "epsilon": 0.9,
+            "batch": 20,
+            "bins": 3,
+            "max_size": 1,
+            "within": 0.5,
+            "seed": 1,
+        },
+        base={"beam_size": pc.Anchors(max_size=2, beam_size=6), "within": pc.Anchors(max_size=1, within=3.0)},
+        shown_on={"within": ("function of one number",)},
+    ),
     "PermutationImportance": Entry(
         pc.PermutationImportance(), ("pipeline on a frame",), {"repeats": 3, "seed": 1, "within": "leaves"}
     ),
@@ -302,9 +327,14 @@ def ask(method: Any, world: World, model: Any = None, x: Any = None, **more: Any
     if method.card.scope == "global":
         return pc.importance(model, x, world.y, method, **more)
     arguments = {"target": world.target, "background": world.background, **more}
+    if isinstance(method, pc.Anchors):
+        return pc.anchor(model, x, method, **arguments)
     return pc.explain(model, x, method, **arguments)
 
 
 def numbers(record: Any) -> np.ndarray:
-    """What the record says, as one array."""
+    """What the record says, as one array; rows first where it speaks of rows."""
+    if isinstance(record, pc.Rules):
+        facts = (record.precision, record.low, record.high, record.coverage, record.samples, record.reached)
+        return np.stack(facts, axis=1).astype(float)
     return np.asarray(record.mean if isinstance(record, pc.Importance | pc.Effect) else record.values)
