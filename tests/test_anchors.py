@@ -339,6 +339,34 @@ def test_the_windows_of_a_picture_that_are_enough():
         made.applies(x)
 
 
+def test_the_words_of_a_text_that_are_enough():
+    def bad(texts):
+        return np.array([float("boring" in text and "very" in text) for text in texts])
+
+    texts = ["This was a very boring film, very long.", "boring?", "", "Great fun!"]
+    made = pc.anchor(bad, texts[:1], masker=pc.Words())
+    assert [c.feature for c in made.rules[0]] == [
+        "very",
+        "boring",
+    ] and made.words() == "'very' is there and 'boring' is there"
+    assert made.reached[0] and made.coverage[0] == 0.25 and made.covered is None
+    assert pc.anchor(bad, texts, masker=pc.Words())[1:].answers == ("0", "0", "0")
+    np.testing.assert_array_equal(made.applies([*texts, "very, VERY boring", "not very good"]), [[1, 0, 0, 0, 1, 0]])
+
+
+def test_the_superpixels_of_a_picture_that_are_enough():
+    x = np.zeros((1, 24, 24, 3))
+    x[0, :, 12:] = 1.0
+    made = pc.anchor(
+        lambda X: (X[:, :, 12:].mean((1, 2, 3)) > 0.8).astype(int),
+        x,
+        masker=pc.Superpixels(by=pc.SLIC(segments=4), fill=0.0),
+    )
+    assert made.reached[0] and made.answers == ("1",)
+    shown = np.isin(made.labels[0], [c.column for c in made.rules[0]])
+    assert shown[:, 12:].mean() > 0.8 and shown[:, :12].mean() < 0.1
+
+
 # --- what is refused --------------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +100,9 @@ class Rules(Record):
         return f"{where}, then {self.answers[row]}: {held}, applies to {self.coverage[row]:.1%} of {whole}{found}"
 
     def applies(self, X: Any) -> np.ndarray:
-        """Which rows of X (m rows, like those explained) each rule applies to: (n, m) bool."""
+        """Which rows of X (m rows, like those explained) each rule applies to: (n, m) bool; texts that hold the words."""
+        if self.layout == "tokens" and self.data.ndim == 1:
+            return np.array([[_holds(rule, str(text)) for text in X] for rule in self.rules], dtype=bool)
         if self.layout != "table":
             raise InputError("rules on parts of a picture or a text speak of that one input: they apply to no other.")
         cells, _, names = plain_data(X)
@@ -129,6 +132,15 @@ class Rules(Record):
         if self.covered is not None:
             columns["covered"] = self.covered
         return pd.DataFrame(columns)
+
+
+def _holds(rule: tuple[Condition, ...], text: str) -> bool:
+    """Whether a text holds the parts that a rule asks for, each as often as it does."""
+    from pellucid.core.words import words
+
+    there = Counter(text[slice(*span)] for span in words(text))
+    asked = Counter(condition.feature for condition in rule)
+    return all(there[part] >= times or (" " in part and part in text) for part, times in asked.items())
 
 
 def _place(condition: Condition, names: tuple[str, ...] | None) -> int:

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pellucid.core.masking import Bound, Form, Masker
+from pellucid.core.masking import Bound, Masker
 from pellucid.core.records import Layout
 from pellucid.core.rules import Condition
 from pellucid.methods.anchor.anchors import Anchors
 from pellucid.methods.anchor.search import Pull, Rule
+from pellucid.models.adapter import Inputs
 
 _BLOCK = 1024  # samples whose noise is drawn together
 _KEPT = 0.5
@@ -31,11 +32,11 @@ class Masks:
     _noise: dict[tuple[int, int, int], tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
     @classmethod
-    def of(
-        cls, method: Anchors, masker: Masker, x: np.ndarray, background: np.ndarray | None, form: Form, layout: Layout
-    ) -> Masks:
-        bounds = [masker.bind(x[i : i + 1], background, form) for i in range(len(x))]
-        return cls(method, bounds, layout, max(b.draws for b in bounds) * int(np.prod(x.shape[1:])))
+    def of(cls, method: Anchors, masker: Masker, inputs: Inputs, layout: Layout) -> Masks:
+        rows = [inputs.take(slice(i, i + 1)) for i in range(len(inputs.x))]
+        bounds = [masker.bind(row.x, row.background, row.form) for row in rows]
+        size = max(map(len, inputs.x)) if inputs.x.ndim == 1 else int(np.prod(inputs.x.shape[1:]))
+        return cls(method, bounds, layout, max(1, size) * max(bound.draws for bound in bounds))
 
     def grown(self, row: int, rule: Rule) -> list[Rule]:
         """The rule with one more part."""

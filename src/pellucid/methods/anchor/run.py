@@ -67,7 +67,7 @@ def as_method(method: Any) -> Anchors:
 def _hiding(ready: Prepared, masker: Masker | None) -> Masker | None:
     """What hides parts; None for a table, whose rules speak of values."""
     inputs = ready.inputs
-    if masker is not None or inputs.x.ndim > 2 or inputs.form.masker is not None:
+    if masker is not None or inputs.x.ndim != 2 or inputs.form.masker is not None:
         return masker or default_masker(inputs.x, inputs.form)
     if getattr(ready.adapter, "reads_ids", False):
         raise MethodError("token ids are no numbers to compare: say what hides a token, masker=Baseline(value).")
@@ -78,7 +78,7 @@ def _space(method: Anchors, ready: Prepared, masker: Masker | None) -> Table | M
     inputs = ready.inputs
     if masker is not None:
         layout = layout_of(inputs, ids=getattr(ready.adapter, "reads_ids", False))
-        return Masks.of(method, masker, inputs.x, inputs.background, inputs.form, layout)
+        return Masks.of(method, masker, inputs, layout)
     if inputs.background is None:
         raise InputError(
             "Anchors needs background rows: pass background=, for example 1,000 rows of the training data."
