@@ -7,7 +7,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMEXPR
 PYTEST := $(ONE_THREAD) $(BIN)/python -m pytest -n 2 -rs
 NONE_IS_FINE := || test $$? -eq 5  # pytest answers 5 when no test carries the mark
 
-.PHONY: help demo test slow realdata lint types format check clean
+.PHONY: help demo test slow realdata lint types format check docs gallery notebooks clean
 
 help:  ## list the chores
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -37,6 +37,15 @@ format: .venv/dev.stamp  ## put style and format right
 	$(BIN)/ruff format .
 
 check: lint types test  ## what every change must pass
+
+docs: .venv/dev.stamp  ## the documentation site, offline: build/docs/html/index.html
+	$(ONE_THREAD) $(BIN)/python docs/make.py
+
+gallery: .venv/dev.stamp  ## the site, its gallery also on a real ImageNet network from PELLUCID_DATA; minutes
+	$(ONE_THREAD) $(BIN)/python docs/make.py --real
+
+notebooks: .venv/dev.stamp  ## the notebooks, run, with their pictures: build/notebooks/*.ipynb
+	$(ONE_THREAD) $(BIN)/python notebooks/build.py
 
 clean:  ## remove whatever can be made again
 	rm -rf .venv audit build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

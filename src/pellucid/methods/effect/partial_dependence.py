@@ -25,7 +25,7 @@ from pellucid.methods.effect.grid import Axis, Spacing, Variable, spaced_axis
 
 @dataclass(frozen=True)
 class PartialDependence(EffectMethod):
-    """Grids of at most `points` values, "uniform" or "quantile" within the quantiles `span`; levels are all taken."""
+    """Grids of at most `points` values with `spacing` "uniform" or "quantile" within the quantiles `span`; levels are all taken."""
 
     points: int = 50
     spacing: Spacing = "uniform"

@@ -41,6 +41,7 @@ _CELLS = 2**22  # random numbers held at once
 class RISE(MaskingMethod):
     """`samples` masks with about `cells` nodes along each side (a column of a table is a cell), each shown with probability `p`.
 
+    `normalisation`: by how often a place was shown ("visible"), or should have been ("expected", the paper's).
     `baseline` is what hidden places show: None the background rows, one drawn for each mask, and zeros without. A row
     stops once its largest standard error is at most `tolerance`; coverage of error bars is claimed at fixed samples.
     """

@@ -1,4 +1,5 @@
-"""ImageNet's MobileNetV2 in plain torch, with the int8 weights of the real-data folder: for tests marked `realdata`.
+"""ImageNet's MobileNetV2 in plain torch, with the int8 weights of the real-data folder: for the notebooks, the gallery and the
+tests marked `realdata`.
 
 Architecture, padding and preprocessing are those of the folder's SOURCE.txt. Batch norm is folded into the convolutions.
 """

@@ -1,0 +1,40 @@
+"""Runs the notebooks and keeps them with their pictures: `python notebooks/build.py [NAME ...]` writes build/notebooks/NAME.ipynb.
+
+The sources are plain Python in jupytext's percent format, so that they can be read, compared and run as scripts.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+
+HERE = Path(__file__).parent
+OUT = HERE.parent / "build" / "notebooks"
+HELPERS = {"build", "mobilenet", "photographs", "scenes"}
+
+
+def sources() -> list[Path]:
+    """Every notebook of this folder."""
+    return sorted(path for path in HERE.glob("*.py") if path.stem not in HELPERS)
+
+
+def build(source: Path, out: Path = OUT) -> Path:
+    """One executed notebook; an error in a cell is an error here."""
+    notebook = jupytext.read(source)
+    NotebookClient(notebook, timeout=1800, kernel_name="python3", resources={"metadata": {"path": str(HERE)}}).execute()
+    out.mkdir(parents=True, exist_ok=True)
+    made = out / f"{source.stem}.ipynb"
+    nbformat.write(notebook, made)
+    return made
+
+
+if __name__ == "__main__":
+    wanted = set(sys.argv[1:])
+    for source in sources():
+        if not wanted or source.stem in wanted:
+            print(f"{source.name} ...", flush=True)
+            print(build(source))
