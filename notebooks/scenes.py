@@ -99,7 +99,7 @@ def inside(at: Scene, record: pc.Attribution) -> float:
     """The mean share of positive values that lie where the class is, over the pictures in which that is known."""
     assert at.where is not None
     known = at.where.any(axis=(1, 2)) & record.done
-    raised = np.maximum(record.collapse("sum")[known], 0).reshape(int(known.sum()), -1)
+    raised = np.maximum(record.collapse("sum")[known], 0).reshape(-1, at.where[0].size)
     total = raised.sum(1)
     shares = (raised * at.where[known].reshape(raised.shape)).sum(1) / np.where(total, total, 1)
     return float(shares[total > 0].mean()) if total.any() else np.nan

@@ -1,5 +1,7 @@
 """What notebooks and gallery stand on: the pictures, where classes are in them, and the numbers printed beside maps."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -49,6 +51,8 @@ def test_inside_is_the_share_where_the_class_is(network):
     assert scenes.inside(at, record_of(at, np.where(at.where[:, None], 1.0, -1.0) * np.ones(at.x.shape))) == 1
     assert scenes.inside(at, record_of(at, np.where(at.where[:, None], -1.0, 1.0) * np.ones(at.x.shape))) == 0
     assert np.isnan(scenes.inside(at, record_of(at, -np.ones(at.x.shape))))
+    undone = dataclasses.replace(record_of(at, np.ones(at.x.shape)), done=np.zeros(len(at.x), bool))
+    assert np.isnan(scenes.inside(at, undone))
 
 
 def test_the_evidence_is_that_of_the_metrics(network):

@@ -76,7 +76,7 @@ WITHOUT = "`make gallery` adds ImageNet's MobileNetV2, where `PELLUCID_DATA` nam
 
 
 def explained(room: Room, name: str) -> pc.Attribution:
-    """One method on all pictures of a scene; one that only asks gets parts as players, as few as its rows pay for."""
+    """One method on all pictures of a scene; one that only asks gets parts as players, and a limit on rows."""
     made, scene = worlds.SHOWN.get(name) or resolve(name)(), room.scene
     ask: dict[str, Any] = {"target": scene.targets}
     if made.card.access != "black box":
@@ -84,11 +84,13 @@ def explained(room: Room, name: str) -> pc.Attribution:
         return pc.explain(scene.model, scene.x, made, background=needed, **ask)
     ask["budget"] = pc.Budget(rows=room.rows)
     if isinstance(made, SurrogateMethod):
+        made = dataclasses.replace(made, samples=room.rows // len(scene.x))  # every picture has parts of its own
         return pc.explain(scene.model, scene.x, made, masker=pc.Superpixels(), **ask)
     if not isinstance(made, GameMethod) or made.masker(scene.x) is not None:
         return pc.explain(scene.model, scene.x, made, **ask)
-    record = pc.explain(scene.model, scene.x, made, masker=_windows(scene, 4), **ask)
-    return record if record.done.all() else pc.explain(scene.model, scene.x, made, masker=_windows(scene, 2), **ask)
+    if name == "ExactShapley":  # 2^9 coalitions for every picture, whatever the budget
+        return pc.explain(scene.model, scene.x, made, masker=_windows(scene, 3), target=scene.targets)
+    return pc.explain(scene.model, scene.x, made, masker=_windows(scene, 4), **ask)
 
 
 def _windows(scene: Scene, across: int) -> Any:
