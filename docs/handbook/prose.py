@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
+import sys
 from typing import Any
 
 _SIGNS = re.compile(r"[\\`*_{}\[\]<>#|~^$&]")
@@ -112,16 +113,21 @@ def _default(field: dataclasses.Field[Any]) -> str:
 
 def _said(cls: type) -> dict[str, str]:
     """Per field the clauses that name it in backticks, and those that follow without naming another."""
+    owners = [owner.__doc__ for owner in cls.__mro__ if dataclasses.is_dataclass(owner) and owner.__doc__]
     names, said = {f.name for f in dataclasses.fields(cls)}, dict[str, list[str]]()
-    for owner in cls.__mro__:
-        if not (dataclasses.is_dataclass(owner) and owner.__doc__):
-            continue
-        fresh: dict[str, list[str]] = {}
-        for paragraph in re.split(r"\n\s*\n", inspect.cleandoc(owner.__doc__)):
-            _collect(" ".join(paragraph.split()), names, fresh)
-        for name, clauses in fresh.items():
+    for text in owners:
+        for name, clauses in _clauses(text, names).items():
             said.setdefault(name, []).extend(clauses)
+    for name, clauses in _clauses(sys.modules[cls.__module__].__doc__ or "", names).items():
+        said.setdefault(name, clauses)  # what the module says of a field that the class is silent on
     return {name: "; ".join(clauses) for name, clauses in said.items()}
+
+
+def _clauses(text: str, names: set[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for paragraph in re.split(r"\n\s*\n", inspect.cleandoc(text)):
+        _collect(" ".join(paragraph.split()), names, found)
+    return found
 
 
 def _collect(paragraph: str, names: set[str], found: dict[str, list[str]]) -> None:

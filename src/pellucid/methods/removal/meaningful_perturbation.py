@@ -32,6 +32,8 @@ class MeaningfulPerturbation(GradientMethod):
     """`steps` of Adam at `rate` on a mask of `cells` nodes along each side; `jitter` is the largest shift, as a share of a side.
 
     `baseline` is what deleted places show (of several, a step sees one after the other); None is the background, or zeros.
+    `game`: hide the smallest part that brings the score down ("deletion"), or keep the smallest that holds it up. `area` is the
+    price of a mask's size, `smooth` of its roughness, with differences to the power `beta`.
     """
 
     game: Literal["deletion", "preservation"] = "deletion"
