@@ -207,7 +207,7 @@ def pair_definition(v: np.ndarray, i: int, j: int) -> float:
 @few
 @given(v=games(5))
 def test_interactions_by_definition(v: np.ndarray):
-    found = pc.ExactShapley().interact(game(v))[0]
+    found = pc.ExactShapley().interact(game(v)).values[0]
     np.testing.assert_allclose(found, found.T, atol=1e-12)
     np.testing.assert_allclose(found.sum(1), attributed(pc.ExactShapley(), v).values[0], atol=1e-11)
     for i in range(5):
@@ -226,4 +226,4 @@ def test_interactions_of_a_product_are_all_between_its_factors():
 
 
 def test_one_player_interacts_with_nobody():
-    np.testing.assert_allclose(pc.ExactShapley().interact(game([1.0, 4.0])), [[[3.0]]])
+    np.testing.assert_allclose(pc.ExactShapley().interact(game([1.0, 4.0])).values, [[[3.0]]])

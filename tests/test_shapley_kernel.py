@@ -9,7 +9,8 @@ import pytest
 import pellucid as pc
 from pellucid.methods.shapley import thirds
 from pellucid.methods.shapley.design import Level, allocate, draw, pairs_at
-from pellucid.methods.shapley.regression import Basis, Map
+from pellucid.methods.shapley.regression import Basis, Map, shapley_values
+from pellucid.methods.shapley.thirds import odd_prior
 from shapley_games import Table, attributed, by_subsets, codes, every, game, solid, table
 
 # --- which coalitions are asked --------------------------------------------------------------------------------------
@@ -78,6 +79,10 @@ def triples(z: np.ndarray) -> np.ndarray:
     return np.column_stack([x[:, list(t)].prod(1) for t in itertools.combinations(range(p), 3)]) / np.sqrt(comb(p, 3))
 
 
+def basis(levels: tuple[Level, ...]) -> Basis:
+    return Basis(shapley_values(levels), odd_prior(2.0 * np.concatenate([level.z for level in levels]) - 1))
+
+
 def sampled(p: int, pairs: int, seed: int = 0) -> tuple[Level, ...]:
     return draw(p, allocate(p, pairs), np.random.default_rng(seed))
 
@@ -101,7 +106,7 @@ def test_the_map_is_prediction_plus_correction(p: int, pairs: int, ridge: float)
         part = slice(place, place + level.asked)
         b += level.coefficients.T @ (y[part] - known[part] @ weights) * level.pairs / level.asked
         place += level.asked
-    found = Map(Basis(levels, 0.0), ridge).m.T @ y
+    found = Map(basis(levels), ridge).m.T @ y
     np.testing.assert_allclose(found, b - b.mean(), atol=1e-5)
 
 
@@ -127,9 +132,9 @@ def test_third_order_is_learned_where_there_are_pairs_enough():
 
 def test_features_and_pairs_factorise_alike(monkeypatch: pytest.MonkeyPatch):
     levels, y = sampled(9, 150), np.random.default_rng(0).normal(size=(4, 150))
-    by_features = Map(Basis(levels, 0.0), 0.3)(y)
+    by_features = Map(basis(levels), 0.3)(y)
     monkeypatch.setattr(thirds, "_MOST_FEATURES", 0)
-    by_pairs = Map(Basis(levels, 0.0), 0.3)(y)
+    by_pairs = Map(basis(levels), 0.3)(y)
     np.testing.assert_allclose(by_features[0], by_pairs[0], atol=1e-9)
     np.testing.assert_allclose(by_features[1], by_pairs[1], rtol=1e-6)
 

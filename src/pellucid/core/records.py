@@ -269,6 +269,7 @@ class Interactions(Record):
     scores: np.ndarray = per_row()
     base_values: np.ndarray = per_row()
     gap: np.ndarray = per_row()
+    stderr: np.ndarray | None = per_row(None)  # (n, p, p)
     data: np.ndarray = per_row()
     feature_names: tuple[str, ...] | None = None
     target: Target | None = None

@@ -28,14 +28,24 @@ def interact(
     chosen, removal, meter = _checked(as_method(method, ready)), as_masker(masker), Meter(Budget())
     with ready.adapter.session():
         f, scores = ready.bind(target, meter)
-        values, base, names, hidden = _values(chosen, f, removal, scores)
-    gap = scores - base - values.sum((1, 2))
-    facts = {"target": repr(f.pick.target), "scale": f.scale, "masker": hidden, "gap": float(np.abs(gap).max())}
+        parts, names, hidden = _parts(chosen, f, removal, scores)
+    gap = scores - parts.base_values - parts.values.sum((1, 2))
+    known = parts.stderr is not None and np.isfinite(parts.stderr).any()
+    facts = {
+        "target": repr(f.pick.target),
+        "scale": f.scale,
+        "masker": hidden,
+        "gap": float(np.abs(gap).max()),
+        "stderr": float(np.nanmax(parts.stderr)) if known else None,
+        "converged": None if parts.converged is None else bool(parts.converged.all()),
+        "warnings": parts.warnings,
+    }
     return Interactions(
-        values=values,
+        values=parts.values,
         scores=scores,
-        base_values=base,
+        base_values=parts.base_values,
         gap=gap,
+        stderr=parts.stderr,
         data=ready.inputs.readable,
         feature_names=names,
         target=f.pick.target,
@@ -47,21 +57,21 @@ def interact(
 def _checked(method: Method) -> Any:
     if not hasattr(method, "interact"):
         raise MethodError(
-            f"{type(method).__name__} finds no interactions: use TreeShap() for trees, or ExactShapley() for few columns."
+            f"{type(method).__name__} finds no interactions: use TreeShap() for trees, ExactShapley() for few "
+            "columns, or KernelShap(), which samples."
         )
     return method
 
 
-def _values(
+def _parts(
     method: Any, f: BlackBox, masker: Masker | None, scores: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, tuple[str, ...] | None, str | None]:
-    """Values (n, p, p), base values (n,), the players' names, and what was hidden by what."""
+) -> tuple[Any, tuple[str, ...] | None, str | None]:
+    """Parts with values (n, p, p), the players' names, and what was hidden by what."""
     inputs, removal = f.inputs, hiding(method, masker, f)
     if isinstance(method, TreeMethod):
         from pellucid.models.tree.question import ask  # compiled kernels: loaded when the first tree is met
 
-        parts = method.interact(ask(f, scores))  # type: ignore[attr-defined]
-        return parts.values, parts.base_values, inputs.form.names, None
+        return method.interact(ask(f, scores)), inputs.form.names, None  # type: ignore[attr-defined]
     assert isinstance(method, GameMethod) and removal is not None
     if removal.apart and len(inputs.x) > 1:
         raise MethodError(
@@ -69,5 +79,4 @@ def _values(
         )
     bound = removal.bind(inputs.x, inputs.background, inputs.form)
     game = Game(f, bound, len(inputs.x))
-    base = game(np.zeros((1, game.players), dtype=bool))[:, 0]
-    return method.interact(game), base, bound.names, repr(removal)  # type: ignore[attr-defined]
+    return method.interact(game), bound.names, repr(removal)  # type: ignore[attr-defined]

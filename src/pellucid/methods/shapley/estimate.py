@@ -15,7 +15,7 @@ _NORMAL = 1.959963984540054  # half the width of a 95 % interval, in standard er
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """values, stderr (n, p); a standard error that is not known is NaN."""
+    """values, stderr (n, p), of pairs (n, p, p); a standard error that is not known is NaN."""
 
     values: np.ndarray
     stderr: np.ndarray
@@ -30,11 +30,11 @@ class Estimate:
         """(n,) whether every standard error of the row is within tolerance; without one, never."""
         if tolerance is None:
             return np.zeros(len(self.values), bool)
-        return np.asarray((self.stderr <= tolerance).all(axis=1))
+        return np.asarray((self.stderr <= tolerance).reshape(len(self.values), -1).all(axis=1))
 
     def refined(self, other: Self, tolerance: float | None) -> Self:
         """`other` for the rows that have not stopped: a row's answer never depends on how long others go on."""
-        stopped = self.reached(tolerance)[:, None]
+        stopped = self.reached(tolerance).reshape(-1, *[1] * (self.values.ndim - 1))
         return type(self)(np.where(stopped, self.values, other.values), np.where(stopped, self.stderr, other.stderr))
 
     def parts(self, base: np.ndarray, tolerance: float | None) -> Parts:

@@ -50,11 +50,11 @@ class ExactShapley(GameMethod):
         values, base = _fold(game, shapley_weights)
         return Parts(values, base_values=base)
 
-    def interact(self, game: Game) -> np.ndarray:
-        """-> (n, p, p): each pair's interaction in two halves; rows add up to the Shapley values."""
+    def interact(self, game: Game) -> Parts:
+        """values (n, p, p): each pair's interaction in two halves; rows add up to the Shapley values."""
         p = game.players
-        both, _ = _fold(game, lambda z: np.concatenate([shapley_weights(z), pair_weights(z)], axis=1))
-        return with_diagonal(both[:, p:].reshape(-1, p, p), both[:, :p])
+        both, base = _fold(game, lambda z: np.concatenate([shapley_weights(z), pair_weights(z)], axis=1))
+        return Parts(with_diagonal(both[:, p:].reshape(-1, p, p), both[:, :p]), base_values=base)
 
 
 def shapley_weights(z: np.ndarray) -> np.ndarray:

@@ -9,12 +9,13 @@ What makes it small. (1) Complement pairs: phi depends only on (v(S) - v(not S))
 cancel exactly (Covert & Lee, "Improving KernelSHAP", 2021). (2) The constraint is substituted, so that values always add
 up. (3) Small and large coalitions are asked completely, of the others as many as their leverage deserves (`design.py`).
 (4) What was asked predicts what was not, by lines and third-order interactions, and the design corrects what the prediction
-misses; the same coalitions serve all rows, so that one factorisation solves them all (`regression.py`).
+misses; the same coalitions serve all rows, so that one factorisation solves them all (`regression.py`). The half of each
+pair's answers that values do not need, (v(S) + v(not S)) / 2, holds the interactions of pairs of players (`interaction.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -22,8 +23,10 @@ import numpy as np
 
 from pellucid.core.masking import Game
 from pellucid.core.method import Card, GameMethod, Parts, check_positive
-from pellucid.methods.shapley.design import Level, all_pairs, allocate, draw
+from pellucid.methods.shapley.answers import Answers
+from pellucid.methods.shapley.design import all_pairs, allocate, draw
 from pellucid.methods.shapley.estimate import Estimate
+from pellucid.methods.shapley.interaction import alone, interactions
 from pellucid.methods.shapley.orders import ends
 from pellucid.methods.shapley.regression import solve
 
@@ -61,29 +64,41 @@ class KernelShap(GameMethod):
 
     def attribute(self, game: Game, rng: np.random.Generator) -> Parts:
         base, change = ends(game)
-        found, sample = Estimate.even(change, game.players), None
-        for sample in self._rounds(game, rng):
-            if self.tolerance is not None:
-                found = found.refined(solve(*sample, change), self.tolerance)
-                if found.reached(self.tolerance).all():
-                    break
-        if sample is not None and self.tolerance is None:
-            found = solve(*sample, change)
+        even = Estimate.even(change, game.players)
+        found = self._sampled(game, rng, even, lambda asked: solve(asked.levels, asked.odd, change))
         return found.parts(base, self.tolerance)
 
-    def _rounds(self, game: Game, rng: np.random.Generator) -> Iterator[tuple[list[Level], list[np.ndarray]]]:
-        """Growing samples of one design, as far as the budget goes: levels, and their odd parts (n, asked)."""
+    def interact(self, game: Game) -> Parts:
+        """values (n, p, p): each pair's interaction in two halves; rows add up to what the same coalitions say of players."""
+        base, change = ends(game)
+        even = alone(Estimate.even(change, game.players))
+        found = self._sampled(game, self.stream(), even, lambda asked: interactions(asked, base, change))
+        return found.parts(base, self.tolerance)
+
+    def _sampled(
+        self, game: Game, rng: np.random.Generator, found: Estimate, estimate: Callable[[Answers], Estimate]
+    ) -> Estimate:
+        """What all coalitions say, or what was enough for each row; `found` if none can be asked."""
+        asked = None
+        for asked in self._rounds(game, rng):
+            if self.tolerance is not None:
+                found = found.refined(estimate(asked), self.tolerance)
+                if found.reached(self.tolerance).all():
+                    break
+        return found if asked is None or self.tolerance is not None else estimate(asked)
+
+    def _rounds(self, game: Game, rng: np.random.Generator) -> Iterator[Answers]:
+        """Growing samples of one design, as far as the budget goes."""
         p = game.players
         pairs = self._pairs(p)
         levels = draw(p, allocate(p, pairs), rng)
-        odd = [np.empty((game.rows, 0)) for _ in levels]
+        known = Answers(levels, *([np.empty((game.rows, 0)) for _ in levels] for _ in range(2)))
         for goal in _goals(p, pairs):
-            asked = sum(u.shape[1] for u in odd)
-            reach = min(goal, asked + game.affordable(2 * (goal - asked)) // 2)
-            if game.spent or reach <= asked:
+            reach = min(goal, known.asked + game.affordable(2 * (goal - known.asked)) // 2)
+            if game.spent or reach <= known.asked:
                 return
-            odd = _ask(game, levels, odd, allocate(p, reach))
-            yield [level.first(u.shape[1]) for level, u in zip(levels, odd, strict=True)], odd
+            known = known.grown(game, allocate(p, reach))
+            yield known.alone
 
     def _pairs(self, p: int) -> int:
         samples = 2 * p + 2048 if self.samples is None else self.samples
@@ -96,12 +111,3 @@ def _goals(p: int, pairs: int) -> list[int]:
     while goals[0] > 4 * p + 16:
         goals.insert(0, goals[0] // _GROWTH)
     return goals if pairs else []
-
-
-def _ask(game: Game, levels: tuple[Level, ...], odd: list[np.ndarray], asked: list[int]) -> list[np.ndarray]:
-    """Ask the pairs up to `asked` in each level that were not asked before -> odd parts (n, asked)"""
-    fresh = [level.z[u.shape[1] : m] for level, u, m in zip(levels, odd, asked, strict=True)]
-    z = np.concatenate(fresh)  # (m, p)
-    v = game(np.concatenate([z, ~z]))  # (n, 2 m)
-    parts = np.split((v[:, : len(z)] - v[:, len(z) :]) / 2, np.cumsum([len(f) for f in fresh])[:-1], axis=1)
-    return [np.concatenate(pair, axis=1) for pair in zip(odd, parts, strict=True)]

@@ -19,6 +19,9 @@ sum of squares, with e^2 estimated from residuals without bias (HC2, MacKinnon &
 average over functions drawn from K + l I; Student's t with Bell & McCaffrey's (2002) degrees of freedom (and half a degree
 more: simulated, the formula is a little cautious when there are few) widens it, so that value +- 1.96 standard errors covers
 also with few samples.
+
+`Basis` and `Map` are the same for any numbers that are linear in the answers of all pairs: `Wanted` says which (here values
+of players, in `interaction.py` the interactions of pairs of players), and `Prior` by which functions they are predicted.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ import numpy as np
 from pellucid.core.scalar import pieces
 from pellucid.methods.shapley.design import Level, kernel_share, pairs_at
 from pellucid.methods.shapley.estimate import Estimate, widened
-from pellucid.methods.shapley.thirds import MOST_PAIRS, kernel, line_prior, shapley_of_kernel, shapley_variance
+from pellucid.methods.shapley.thirds import MOST_PAIRS, Prior, odd_prior
 
 _RIDGES = (3e-3, 3e-2, 0.3, 3.0, 30.0, 300.0, 3e3, 3e4)  # l
 _TINY = 1e-12
@@ -42,17 +45,11 @@ _ROWS = 1024  # solved together
 def solve(levels: Sequence[Level], odd: Sequence[np.ndarray], change: np.ndarray) -> Estimate:
     """Levels with odd parts (n, asked) each, change (n,) = v(all) - v(empty) -> values that add up to change"""
     y = np.concatenate([_centered(level, u, change) for level, u in zip(levels, odd, strict=True)], axis=1)
-    p = levels[0].z.shape[1]
     if all(level.complete for level in levels):
         b = y @ np.concatenate([level.coefficients for level in levels])
         return Estimate(_efficient(b, change), np.zeros(b.shape))
-    basis, maps = Basis([level for level in levels if level.asked], _unasked(levels)), dict[float, Map]()
-    b, stderr = np.empty((len(y), p)), np.empty((len(y), p))
-    for part in pieces(len(y), _ROWS):
-        chosen = basis.choose(y[part])
-        for ridge in np.unique(chosen):
-            rows = part.start + np.flatnonzero(chosen == ridge)
-            b[rows], stderr[rows] = maps.setdefault(ridge, Map(basis, float(ridge)))(y[rows])
+    signs = 2.0 * np.concatenate([level.z for level in levels]) - 1
+    b, stderr = Basis(shapley_values(levels), odd_prior(signs)).estimate(y)
     return Estimate(_efficient(b, change), stderr)
 
 
@@ -65,31 +62,61 @@ def _efficient(b: np.ndarray, change: np.ndarray) -> np.ndarray:
     return b + (change / b.shape[1] - b.mean(1))[:, None]
 
 
-def _unasked(levels: Sequence[Level]) -> float:
-    """The sum of c^2 z^2 over levels of which nothing was asked, for any one player."""
+@dataclass(frozen=True, eq=False)
+class Wanted:
+    """k numbers that are linear in the answers of all pairs, y of m of which were asked."""
+
+    c: np.ndarray  # (m, k) the coefficients of the asked pairs
+    fraction: np.ndarray  # (m,) asked / pairs in each one's level
+    unasked: np.ndarray  # (m, k) the sum of c^2 over unasked pairs, divided over the asked ones that tell of them
+    total: np.ndarray  # (k,) the sum of c^2 over all pairs
+
+
+def shapley_values(levels: Sequence[Level]) -> Wanted:
+    """The values of the players, less an even division."""
     p = levels[0].z.shape[1]
-    empty = [level for level in levels if not level.asked]
-    return sum(level.share**2 / level.pairs * level.size * (p - level.size) / p**2 for level in empty)
+    return wanted([(level, level.coefficients, _squares(p, level.size)) for level in levels], p)
+
+
+def wanted(parts: Sequence[tuple[Level, np.ndarray, np.ndarray | float]], k: int) -> Wanted:
+    """Levels, the coefficients c (asked, k) of their pairs, and the sums (k,) of c^2 over all pairs of each level."""
+    fractions = [np.full(level.asked, level.asked / level.pairs) for level, _, _ in parts]
+    missed = np.sum([np.zeros(k), *(total + np.zeros(k) for level, _, total in parts if not level.asked)], axis=0)
+    m = sum(level.asked for level, _, _ in parts)
+    left = [
+        np.tile(
+            np.maximum(total - (c**2).sum(0), 0) * (not level.complete) / level.asked + missed / m, (level.asked, 1)
+        )
+        for level, c, total in parts
+        if level.asked
+    ]
+    whole = np.sum([np.broadcast_to(total, k) for _, _, total in parts], axis=0)
+    return Wanted(np.concatenate([c for _, c, _ in parts]), np.concatenate(fractions), np.concatenate(left), whole)
+
+
+def _squares(p: int, size: int) -> float:
+    """The sum of c^2 z_i^2 over a level, for any one player i."""
+    return kernel_share(p, size) ** 2 / pairs_at(p, size) * size * (p - size) / p**2
 
 
 class Basis:
-    """What the answers do not change: the asked pairs, and K = U diag(e) U' over them, outside the lines q if those are free."""
+    """What the answers do not change: the asked pairs, and K = U diag(e) U' over them, outside the free functions q."""
 
-    def __init__(self, levels: Sequence[Level], unasked: float) -> None:
-        self.levels, self.unasked = levels, unasked
-        self.z = np.concatenate([level.centered for level in levels])  # (m, p)
-        self.c = np.concatenate([level.coefficients for level in levels])  # (m, p): c z
-        self.fraction = np.concatenate([np.full(level.asked, level.asked / level.pairs) for level in levels])
-        signs = 2.0 * np.concatenate([level.z for level in levels]) - 1
-        self.lines, self.q, self.start = line_prior(signs)
-        self.k, cubic = kernel(signs, self.lines)
-        self.u, self.e = self.k.factorised(self.q)
-        self.b = self.z * shapley_of_kernel(signs, self.lines, cubic)  # B (m, p)
-        self.prior = shapley_variance(self.players, self.lines, cubic)
+    def __init__(self, what: Wanted, prior: Prior) -> None:
+        self.what, self.prior = what, prior
+        self.q = prior.free
+        self.u, self.e = prior.kernel.factorised(prior.free)
 
-    @property
-    def players(self) -> int:
-        return int(self.z.shape[1])
+    def estimate(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """y (n, m) -> the k numbers and their standard errors (n, k)"""
+        maps = dict[float, Map]()
+        b, stderr = (np.empty((len(y), self.what.c.shape[1])) for _ in range(2))
+        for part in pieces(len(y), _ROWS):
+            chosen = self.choose(y[part])
+            for ridge in np.unique(chosen):
+                rows = part.start + np.flatnonzero(chosen == ridge)
+                b[rows], stderr[rows] = maps.setdefault(ridge, Map(self, float(ridge)))(y[rows])
+        return b, stderr
 
     def inverse(self, ridge: float, y: np.ndarray) -> np.ndarray:
         """G y, (m, k) -> (m, k)"""
@@ -110,7 +137,7 @@ class Basis:
 
     def _score(self, turned: np.ndarray, rest: np.ndarray, ridge: float) -> np.ndarray:
         shrunk = 1 / (self.e + ridge)
-        trace = shrunk.sum() + (len(self.z) - self.q.shape[1] - len(self.e)) / ridge
+        trace = shrunk.sum() + (len(self.q) - self.q.shape[1] - len(self.e)) / ridge
         return np.asarray(((turned * shrunk) ** 2).sum(1) + rest / ridge**2) / trace**2
 
 
@@ -122,40 +149,34 @@ class Map:
     ridge: float
 
     def __call__(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """y (n, m) -> b (n, p), stderr (n, p)"""
+        """y (n, m) -> b (n, k), stderr (n, k)"""
         squares = (self.basis.inverse(self.ridge, y.T) ** 2 / self.basis.diagonal(self.ridge, 2)[:, None]).T
         return y @ self.m, widened(squares @ self.weights * self._calibration, self._freedom + 0.5)
 
     @cached_property
     def m(self) -> np.ndarray:
-        """M (m, p)"""
-        basis = self.basis
-        wanted = basis.b + self.ridge * basis.c / basis.fraction[:, None]
-        m = basis.start + basis.inverse(self.ridge, wanted - basis.k @ basis.start - self.ridge * basis.start)
-        return np.asarray(m - m.mean(1, keepdims=True))
+        """M (m, k)"""
+        basis, what, prior = self.basis, self.basis.what, self.basis.prior
+        goal = prior.b + self.ridge * what.c / what.fraction[:, None]
+        return prior.start + basis.inverse(self.ridge, goal - prior.kernel @ prior.start - self.ridge * prior.start)
 
     @cached_property
     def weights(self) -> np.ndarray:
-        """(m, p): what an asked pair's e^2 adds to each variance, for itself and for the unasked pairs it stands for"""
-        basis = self.basis
-        stands_for = (1 / basis.fraction - 1)[:, None]
-        return np.asarray((self.m - basis.c) ** 2 + stands_for * basis.c**2 + basis.unasked / len(basis.c))
+        """(m, k): what an asked pair's e^2 adds to each variance, for itself and for the unasked pairs it stands for"""
+        return np.asarray((self.m - self.basis.what.c) ** 2 + self.basis.what.unasked)
 
     @cached_property
-    def _calibration(self) -> float:
-        """Variance of the error under functions drawn from K + l I, over what the sandwich expects of them; at least 1."""
-        basis, m = self.basis, self.m
+    def _calibration(self) -> np.ndarray:
+        """(k,) variance of the error under functions drawn from K + l I, over what the sandwich expects; at least 1."""
+        basis, m, what, prior = self.basis, self.m, self.basis.what, self.basis.prior
         ratio = basis.diagonal(self.ridge, 1) / basis.diagonal(self.ridge, 2)
-        true = (
-            basis.prior
-            + self.ridge * _all_weights(basis.players)
-            + (m * (basis.k @ m + self.ridge * m - 2 * (basis.b + self.ridge * basis.c))).sum()
-        )
-        return max(1.0, float(true / (ratio @ self.weights).sum()))
+        same = prior.kernel @ m + self.ridge * m - 2 * (prior.b + self.ridge * what.c)
+        true = prior.variance + self.ridge * what.total + (m * same).sum(0)
+        return np.maximum(1.0, true / np.maximum(ratio @ self.weights, np.finfo(float).tiny))
 
     @cached_property
     def _freedom(self) -> np.ndarray:
-        """(p,) degrees of freedom of each variance: (sum of w)^2 / (w' R w), R the squared correlations of the residuals"""
+        """(k,) degrees of freedom of each variance: (sum of w)^2 / (w' R w), R the squared correlations of the residuals"""
         basis, w = self.basis, self.weights
         if len(w) > MOST_PAIRS:
             return np.asarray(w.sum(0) ** 2 / (w**2).sum(0))  # so many residuals are hardly correlated
@@ -164,9 +185,3 @@ class Map:
         scale = np.sqrt(np.maximum(np.diag(square), np.finfo(float).tiny))
         correlation = (square / scale / scale[:, None]) ** 2
         return np.asarray(w.sum(0) ** 2 / np.maximum((w * (correlation @ w)).sum(0), np.finfo(float).tiny))
-
-
-def _all_weights(p: int) -> float:
-    """The sum of c^2 z^2 over all pairs and players."""
-    sizes = range(1, p // 2 + 1)
-    return sum(kernel_share(p, s) ** 2 / pairs_at(p, s) * s * (p - s) / p for s in sizes)

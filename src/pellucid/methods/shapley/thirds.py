@@ -19,9 +19,29 @@ import numpy as np
 MOST_PAIRS = 2048  # a matrix of pairs may be so large; more pairs need features
 _MOST_FEATURES = 1024
 _MOST_CELLS = 2**25  # of a matrix of features
-_THIN = 32  # third-order terms per pair beyond which there is nothing to learn of them
+THIN = 32  # third-order terms per pair beyond which there is nothing to learn of them
 _LINES = 1e3  # T, where lines are shrunk at all
 _TINY = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Prior:
+    """The functions that predict the answers of m asked pairs, and the k wanted numbers of these functions."""
+
+    free: np.ndarray  # (m, f) orthonormal directions that are fitted without shrinking
+    start: np.ndarray  # (m, k) the map of their least squares
+    kernel: Kernel  # K of the others
+    b: np.ndarray  # (m, k) the wanted numbers of the functions K(., S)
+    variance: np.ndarray  # (k,) of the wanted numbers under functions drawn from K
+
+
+def odd_prior(signs: np.ndarray) -> Prior:
+    """signs (m, p) -> how lines and third-order interactions predict odd parts, and the players' values of them"""
+    p = signs.shape[1]
+    lines, free, start = line_prior(signs)
+    k, cubic = kernel(signs, lines)
+    b = (signs - signs.mean(1, keepdims=True)) / 2 * shapley_of_kernel(signs, lines, cubic)
+    return Prior(free, start, k, b, np.full(p, shapley_variance(p, lines, cubic) / p))
 
 
 def line_prior(signs: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
@@ -67,7 +87,7 @@ def kernel(signs: np.ndarray, lines: float) -> tuple[Kernel, bool]:
         i, j, k = np.array(list(combinations(range(p), 3))).reshape(-1, 3).T
         third = signs[:, i] * signs[:, j] * signs[:, k] / np.sqrt(max(triples, 1))
         return Kernel(np.concatenate([scaled, third], axis=1), False), True
-    if m > MOST_PAIRS or triples > _THIN * m:
+    if m > MOST_PAIRS or triples > THIN * m:
         return Kernel(scaled, False), False
     agree = signs @ signs.T
     return Kernel(lines * agree / p + _third(agree, p) / max(triples, 1), True), True
