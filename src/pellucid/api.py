@@ -115,7 +115,10 @@ def interact(
     background: Any = None,
     masker: Masker | str | None = None,
 ) -> Interactions:
-    """Which features act together? Pairs in halves, rows that add up to the attribution of the same method."""
+    """Which features act together? Pairs in halves, rows that add up to the attribution of the same method.
+
+    TreeShap and ExactShapley find them exactly, KernelShap from sampled coalitions and with a standard error.
+    """
     from pellucid.methods import interacting
 
     return interacting.interact(model, x, method, target=target, background=background, masker=masker)
@@ -167,25 +170,31 @@ def anchor(
 def importance(
     model: Any,
     X: Any,
-    y: Any,
+    y: Any = None,
     method: Any = None,
     *,
     metric: Any = None,
     groups: Mapping[str, Sequence[str]] | None = None,
+    target: Any = None,
+    background: Any = None,
+    masker: Masker | str | None = None,
 ) -> Importance:
     """What matters overall? Larger = more important, whether the metric is a score or a loss.
 
     Parameters
     ----------
     X : (n, p) rows that the model was not trained on; y : (n,) or (n, k) their true labels or values.
-    method : a method value or its spelling; None takes PermutationImportance.
+    method : a method value or its spelling; None takes PermutationImportance. ShapImportance needs no y.
     metric : a scikit-learn scorer's name, or `(function(y, prediction), greater_is_better)`, where prediction is what an
         estimator predicts, or the outputs of a function or a network; None takes an estimator's accuracy or r2.
-    groups : columns that are shuffled together, `{name: [column, ...]}`; a column in no group stands alone, after them.
+    groups : columns that count as one, `{name: [column, ...]}`; a column in no group stands alone, after them.
+    target, background, masker : of the values that ShapImportance sums up, as in `explain`.
     """
     from pellucid.methods.effect import run
 
-    return run.importance(model, X, y, method, metric=metric, groups=groups)
+    return run.importance(
+        model, X, y, method, metric=metric, groups=groups, target=target, background=background, masker=masker
+    )
 
 
 def effect(

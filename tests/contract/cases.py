@@ -307,6 +307,10 @@ ENTRIES: dict[str, Entry] = {
             ("game", "steps", "rate", "cells", "baseline", "area", "smooth", "beta", "jitter", "seed"),
             ("network on pictures",),
         ),
+    "ShapImportance": Entry(
+        pc.ShapImportance(),
+        ("pipeline on a frame", "forest on a table", "function of a table"),
+        {"method": pc.PermutationShap(orders=3)},
     ),
     "Occlusion": Entry(
         pc.Occlusion(),
@@ -324,6 +328,8 @@ def ask(method: Any, world: World, model: Any = None, x: Any = None, **more: Any
     if isinstance(method, EffectMethod):
         varied = "pay" if hasattr(x, "columns") else 0
         return pc.effect(model, x, varied, method, **{"target": world.target, **more})
+    if isinstance(method, pc.ShapImportance):
+        more = {"target": world.target, "background": world.background, **more}
     if method.card.scope == "global":
         return pc.importance(model, x, world.y, method, **more)
     arguments = {"target": world.target, "background": world.background, **more}

@@ -302,10 +302,10 @@ class Importance(Record):
 
     mean: np.ndarray  # (p,)
     stderr: np.ndarray  # (p,)
-    samples: np.ndarray  # (p, repeats)
+    samples: np.ndarray  # (p, repeats), or (p, rows) where values are summed up
     names: tuple[str, ...]
     metric: str
-    baseline: float  # the metric on the untouched data
+    baseline: float  # the metric on the untouched data, or the mean base value
 
     def top(self, k: int = 5) -> list[tuple[str, float]]:
         order = np.argsort(-self.mean, kind="stable")[:k]

@@ -55,6 +55,7 @@ METHODS = {
     "PartitionShap": "pellucid.methods.shapley.partition",
     "TreeShap": "pellucid.methods.shapley.tree",
     "PermutationImportance": "pellucid.methods.effect.permutation",
+    "ShapImportance": "pellucid.methods.effect.shap_importance",
     "PartialDependence": "pellucid.methods.effect.partial_dependence",
     "AccumulatedLocalEffects": "pellucid.methods.effect.accumulated_local_effects",
     "Anchors": "pellucid.methods.anchor.anchors",

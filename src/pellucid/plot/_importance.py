@@ -14,7 +14,7 @@ from pellucid.plot._style import GREY, PLAIN, Z95, dress, leave_room, name_rows,
 
 
 def importance(record: Importance, k: int = 12, ax: Axes | None = None) -> Axes:
-    """The k most important features from the top down; whiskers are 95 % t intervals over the repeats."""
+    """The k most important features from the top down; whiskers are 95 % t intervals over repeats, or rows."""
     if k < 1:
         raise InputError(f"k={k}: show at least one feature.")
     order = np.argsort(-record.mean, kind="stable")[:k]
@@ -44,7 +44,8 @@ def _numbers(ax: Axes, mean: np.ndarray, reach: np.ndarray) -> None:
 def _footer(record: Importance, shown: int) -> str:
     left = len(record.names) - shown
     more = f"; {left} more not shown" if left else ""
-    return (
-        f"how much worse without it; untouched data: {number(record.baseline)}"
-        f"\nwhiskers: 95 % interval over {record.samples.shape[-1]} repeats{more}"
-    )
+    if record.receipt.method.startswith("ShapImportance"):
+        what, times = f"how far it moves the score from the base value, {number(record.baseline)}", "rows"
+    else:
+        what, times = f"how much worse without it; untouched data: {number(record.baseline)}", "repeats"
+    return f"{what}\nwhiskers: 95\u00a0% interval over {record.samples.shape[-1]:,} {times}{more}"

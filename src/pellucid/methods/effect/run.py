@@ -12,10 +12,13 @@ from pellucid.core import spelling
 from pellucid.core.budget import Meter, receipt
 from pellucid.core.errors import InputError, MethodError
 from pellucid.core.groups import grouped
+from pellucid.core.method import Method
 from pellucid.core.records import Importance
 from pellucid.methods.effect.permutation import PermutationImportance
 from pellucid.methods.effect.scoring import as_metric, as_truth
 from pellucid.methods.effect.seen import trained_on
+from pellucid.methods.effect.shap_importance import ShapImportance
+from pellucid.methods.effect.summing import of_values, stderr
 from pellucid.models.adapter import Inputs
 from pellucid.models.prepare import prepare
 
@@ -29,18 +32,42 @@ _TOGETHER = 0.8  # rank correlation from which two columns stand in for each oth
 def importance(
     model: Any,
     X: Any,
-    y: Any,
-    method: PermutationImportance | str | None = None,
+    y: Any = None,
+    method: Method | str | None = None,
     *,
     metric: Any = None,
     groups: Mapping[str, Sequence[str | int]] | None = None,
+    **values: Any,
 ) -> Importance:
-    """See `pellucid.api.importance`. `groups` are shuffled together; columns in no group stand alone, after them."""
-    chosen, ready, meter = as_method(method), prepare(model, X), Meter()
+    """See `pellucid.api.importance`. `values`: target, background and masker of the values that are summed up."""
+    chosen = as_method(method)
+    given = {name: value for name, value in values.items() if value is not None}
+    if isinstance(chosen, ShapImportance):
+        if metric is not None:
+            raise MethodError("ShapImportance measures no performance, so it takes no metric: leave metric=None.")
+        return of_values(model, X, chosen, groups or {}, given)
+    if given:
+        raise MethodError(
+            f"{type(chosen).__name__} shuffles X and measures a metric, so it takes no {' or '.join(given)}: leave it out, "
+            "or ask for ShapImportance()."
+        )
+    return _of_shuffling(model, X, y, chosen, metric, groups or {})
+
+
+def _of_shuffling(
+    model: Any,
+    X: Any,
+    y: Any,
+    chosen: PermutationImportance,
+    metric: Any,
+    groups: Mapping[str, Sequence[str | int]],
+) -> Importance:
+    """The drop of a metric. `groups` are shuffled together; columns in no group stand alone, after them."""
+    ready, meter = prepare(model, X), Meter()
     x = _checked(ready.inputs)
     truth = as_truth(y, len(x))
     names = ready.inputs.form.names or tuple(f"x{j}" for j in range(x.shape[1]))
-    players = grouped(groups or {}, names)
+    players = grouped(groups, names)
     judge = as_metric(metric, ready.adapter, meter)
     with ready.adapter.session():
         whole, drops = chosen.measure(
@@ -55,7 +82,7 @@ def importance(
         warnings = (_SEEN, *warnings)
     return Importance(
         mean=drops.mean(axis=1),
-        stderr=_stderr(drops),
+        stderr=stderr(drops),
         samples=drops,
         names=tuple(players),
         metric=judge.name,
@@ -64,13 +91,13 @@ def importance(
     )
 
 
-def as_method(method: Any) -> PermutationImportance:
+def as_method(method: Any) -> PermutationImportance | ShapImportance:
     """A method value of what a user may give: None, a spelling, a class, a value."""
     made = PermutationImportance() if method is None else method
     made = spelling.parse(made) if isinstance(made, str) else made
-    made = made() if isinstance(made, type) and issubclass(made, PermutationImportance) else made
-    if not isinstance(made, PermutationImportance):
-        raise MethodError(f"{made!r} does not measure importance: give PermutationImportance().")
+    made = made() if isinstance(made, type) and issubclass(made, Method) else made
+    if not isinstance(made, PermutationImportance | ShapImportance):
+        raise MethodError(f"{made!r} does not measure importance: give PermutationImportance() or ShapImportance().")
     return made
 
 
@@ -83,14 +110,6 @@ def _checked(inputs: Inputs) -> np.ndarray:
     if len(x) < 2:
         raise InputError("X has one row: there is nothing to shuffle it with; give many, held out from training.")
     return x
-
-
-def _stderr(drops: np.ndarray) -> np.ndarray:
-    """drops (groups, repeats) -> (groups,) of the mean; unknown after a single repeat."""
-    repeats = drops.shape[1]
-    if repeats == 1:
-        return np.full(len(drops), np.nan)
-    return np.asarray(drops.std(axis=1, ddof=1) / np.sqrt(repeats))
 
 
 def _coded(inputs: Inputs) -> np.ndarray:
