@@ -188,6 +188,12 @@ class Attribution(Record):
         frame = pd.DataFrame(columns)
         return frame if self.texts is None else frame[self.data.reshape(-1) != ""].reset_index(drop=True)
 
+    def to_shap(self) -> Any:
+        """A `shap.Explanation` of the finished rows, for the shap package's own plots; needs shap."""
+        from pellucid.core.shap_form import explanation
+
+        return explanation(self)
+
     @classmethod
     def from_arrays(
         cls,

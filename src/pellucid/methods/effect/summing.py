@@ -23,7 +23,9 @@ def of_values(
     inner = suited(model) if method.method is None else method.method
     record = explain(model, X, inner, **given)
     if record.values.ndim != 2:
-        raise InputError(f"importance is of the columns of a table (n, p); X has rows of shape {record.data.shape[1:]}.")
+        raise InputError(
+            f"importance is of the columns of a table (n, p); X has rows of shape {record.data.shape[1:]}."
+        )
     values, errors, names = _by_player(record)
     players = grouped(groups, names)
     sizes = method.measure(values, list(players.values()))
