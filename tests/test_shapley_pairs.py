@@ -193,9 +193,7 @@ def test_bias_is_small_beside_the_spread_over_seeds():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "p, samples, most", [(6, 30, 990), (8, 60, 970), (8, 100, 975), (8, 200, 970), (10, 256, 970)]
-)
+@pytest.mark.parametrize("p, samples, most", [(6, 30, 990), (8, 60, 970), (8, 100, 975), (8, 200, 970), (10, 256, 970)])
 @pytest.mark.parametrize("which", ["pairs", "diagonal"])
 def test_intervals_cover_at_their_nominal_rate(p: int, samples: int, most: int, which: str):
     """1,000 seeds, one interaction each; with few coalitions for many pairs the bars are a little cautious."""
