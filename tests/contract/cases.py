@@ -307,6 +307,7 @@ ENTRIES: dict[str, Entry] = {
             ("game", "steps", "rate", "cells", "baseline", "area", "smooth", "beta", "jitter", "seed"),
             ("network on pictures",),
         ),
+    ),
     "ShapImportance": Entry(
         pc.ShapImportance(),
         ("pipeline on a frame", "forest on a table", "function of a table"),
