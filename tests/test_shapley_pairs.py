@@ -88,7 +88,8 @@ def test_fourth_order_is_learned_where_there_are_coalitions_enough():
 def test_few_players_and_few_samples(p: int, samples: int):
     v = solid(p, 2, seed=p)
     found = paired(v, samples)
-    assert np.isfinite(found.values).all() and np.isfinite(found.stderr).all()
+    assert np.isfinite(found.values).all()
+    assert np.isfinite(found.stderr).all() or samples < 4  # too few answers to say anything of the error
     np.testing.assert_allclose(found.values.sum((1, 2)), v[:, -1] - v[:, 0], atol=1e-12)
 
 
@@ -174,11 +175,32 @@ def test_unasked_pairs_are_accounted_for(what):
     np.testing.assert_allclose(known.total, (every_pair.c**2).sum(0), rtol=1e-9)
 
 
+def test_what_a_player_does_in_pairs_telescopes():
+    """The sum of a player's interactions needs only coalitions of none, one, all but one and all players."""
+    v, p = solid(9, 2, seed=1), 9
+    found, values = paired(v, 100), attributed(pc.KernelShap(samples=100), v)
+    own, one = np.diagonal(found.values, axis1=1, axis2=2), 1 << np.arange(p)
+    ends = v[:, [-1]] - v[:, 2**p - 1 - one] - v[:, one] + v[:, [0]]
+    np.testing.assert_allclose(values.values - own, ends / 2, atol=1e-9)
+    np.testing.assert_allclose(np.diagonal(found.stderr, axis1=1, axis2=2), values.stderr, rtol=1e-6)
+
+
 def test_the_diagonal_errs_with_the_value_and_with_its_pairs():
     v = solid(9, 2, seed=1)
-    found, values = paired(v, 100), attributed(pc.KernelShap(samples=100), v)
+    found, values = paired(v, 12), attributed(pc.KernelShap(samples=12), v)  # not even all single players
     own = np.diagonal(found.stderr, axis1=1, axis2=2)
-    assert (own > values.stderr).all() and (own < values.stderr + found.stderr.sum(2) - own).all()
+    assert (own > 1.01 * values.stderr).any() and (own >= values.stderr).all()
+
+
+def test_an_answer_that_is_fitted_exactly_tells_nothing_of_the_error():
+    """Seeds where one pair alone decides a free function: no overflow, and bars that are no smaller for it."""
+    v = solid(8, 8, seed=8)
+    truth, off = exact(v), ~np.eye(8, dtype=bool)
+    inside = []
+    for seed in range(40):
+        found = paired(v, 100, seed=seed)
+        inside.append((np.abs(found.values - truth) <= 1.96 * found.stderr)[:, off].mean())
+    assert min(inside) > 0.75 and np.mean(inside) > 0.93
 
 
 # --- how far off they may be -----------------------------------------------------------------------------------------

@@ -7,8 +7,9 @@ is said of values in `regression.py` holds here with even orders for odd ones:
     H = sum over all pairs of c ehat  +  sum over asked pairs of (c / fraction) (e - ehat),    c = 2 w(S),
 
 with e predicted by a constant, all products of two signs and, shrunk, of four (`fourths.py`). {empty, full} is a pair that is
-always asked. The diagonal is what is left of a player's value, phi_i - sum over j of H_ij; its error is that of an odd
-and of an even part, which do not tell of each other.
+always asked. The diagonal is what is left of a player's value, phi_i - sum over j of H_ij; its error is that of an odd and
+of an even part, which do not tell of each other. The sum telescopes, to half of v(all) - v(all but i) - v(i) + v(empty): once
+all coalitions of one player are asked it is exact.
 """
 
 from __future__ import annotations

@@ -151,7 +151,8 @@ class Map:
     def __call__(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """y (n, m) -> b (n, k), stderr (n, k)"""
         squares = (self.basis.inverse(self.ridge, y.T) ** 2 / self.basis.diagonal(self.ridge, 2)[:, None]).T
-        return y @ self.m, widened(squares @ self.weights * self._calibration, self._freedom + 0.5)
+        stderr = widened(squares @ self.weights * self._calibration, self._freedom + 0.5)
+        return y @ self.m, stderr if self._heard.any() else np.full_like(stderr, np.nan)
 
     @cached_property
     def m(self) -> np.ndarray:
@@ -163,7 +164,12 @@ class Map:
     @cached_property
     def weights(self) -> np.ndarray:
         """(m, k): what an asked pair's e^2 adds to each variance, for itself and for the unasked pairs it stands for"""
-        return np.asarray((self.m - self.basis.what.c) ** 2 + self.basis.what.unasked)
+        return ((self.m - self.basis.what.c) ** 2 + self.basis.what.unasked) * self._heard[:, None]
+
+    @cached_property
+    def _heard(self) -> np.ndarray:
+        """(m,) False where a pair is fitted exactly whatever it answers: its residual is 0 and tells nothing of e"""
+        return self.basis.diagonal(self.ridge, 1) * self.ridge > 10 * _TINY
 
     @cached_property
     def _calibration(self) -> np.ndarray:
@@ -172,7 +178,8 @@ class Map:
         ratio = basis.diagonal(self.ridge, 1) / basis.diagonal(self.ridge, 2)
         same = prior.kernel @ m + self.ridge * m - 2 * (prior.b + self.ridge * what.c)
         true = prior.variance + self.ridge * what.total + (m * same).sum(0)
-        return np.maximum(1.0, true / np.maximum(ratio @ self.weights, np.finfo(float).tiny))
+        expected = ratio @ self.weights
+        return np.maximum(1.0, true / np.where(expected > _TINY * true, expected, np.inf))
 
     @cached_property
     def _freedom(self) -> np.ndarray:
@@ -182,6 +189,6 @@ class Map:
             return np.asarray(w.sum(0) ** 2 / (w**2).sum(0))  # so many residuals are hardly correlated
         change = (self.ridge / (basis.e + self.ridge)) ** 2 - 1
         square = np.eye(len(w)) - basis.q @ basis.q.T + (basis.u * change) @ basis.u.T  # G^2 times l^2
-        scale = np.sqrt(np.maximum(np.diag(square), np.finfo(float).tiny))
+        scale = np.sqrt(np.maximum(np.diag(square), _TINY))
         correlation = (square / scale / scale[:, None]) ** 2
         return np.asarray(w.sum(0) ** 2 / np.maximum((w * (correlation @ w)).sum(0), np.finfo(float).tiny))
