@@ -9,6 +9,17 @@ and other rules change the shares (`Epsilon`, `Gamma`, `AlphaBeta`, `ZPlus`; for
 There is no baseline input. What biases and stabilisers keep is counted on the way: `base_values` is that absorbed relevance,
 `score = base value + sum of values + gap`, and the gap is what a function without a conserving rule made or lost. A network
 without biases has base values near zero and values that add up to the score.
+
+Which rule a layer gets goes by its kind and place (composites; Montavon et al. 2019, Kohlbrenner et al. 2020):
+
+    layer                        LRP()        epsilon_plus_flat   epsilon_gamma_box   epsilon_alpha2_beta1_flat
+    linear, matmul by a weight   `rule`       Epsilon             Epsilon             Epsilon
+    convolution, transposed too  `conv`       ZPlus               Gamma               AlphaBeta(2, 1)
+    what reads the input         `first`      Flat                ZBox(low, high)     Flat
+
+and in all of them: batch norm is one layer with the convolution or linear layer before it; a layer, group or RMS norm
+holds its standard deviation constant; activations pass relevance unchanged; max-pooling gives all to the winner, mean-pooling
+shares by contribution; products of two live factors halve; attention by `attention`. `LRP(Epsilon(0), None)` is LRP-0 throughout.
 """
 
 from __future__ import annotations
@@ -61,7 +72,9 @@ class LRP(GradientMethod):
         output="a relevance per cell, adding up to score - relevance absorbed by biases",
         cost="1 forward and 1 backward row, and another forward per layer with a rule other than epsilon; recurrent layers are "
         "unrolled, about 15 times slower",
-        strengths="one pass; needs no baseline; smooth maps with gamma; says how much the biases kept",
+        strengths="one pass; needs no baseline; smooth maps with gamma; says how much the biases kept; rules by kind of layer: "
+        "epsilon for linear layers and gamma for convolutions by default, composites with z-plus, alpha-beta, flat and z-box "
+        "by name",
         weaknesses="many rules to choose from, and the choice decides the picture; z-plus alone hardly depends on the upper "
         "layers (Sixt, Granz & Landgraf 2020); biases keep what they contributed",
         paper="Bach et al. 2015",
