@@ -8,7 +8,8 @@ negative scale would exchange the roles of positive and negative contributions.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -28,11 +29,17 @@ class Layer:
 
     name: str
     x: Tensor
-    weight: Tensor
+    kernel: Tensor
     bias: Tensor | None
     run: Run
     x0: Tensor | None = None  # x in the reference pass
     version: int = 0  # of x, when the layer read it
+    scale: Tensor | None = None  # of a batch norm behind it, laid out along the kernel
+
+    @cached_property
+    def weight(self) -> Tensor:
+        """The kernel, scaled; not every rule needs it, and it may be as large as the network's parameters."""
+        return self.kernel if self.scale is None else self.kernel * self.scale
 
     def still(self) -> bool:
         """Whether x is still what the layer read."""
@@ -92,14 +99,14 @@ def folded(call: Call, layer: Layer | None) -> Layer | None:
     z, weight, bias, mean, var, training = call.args[:6]
     if layer is None or training or not layer.still() or (layer.name == "linear" and z.ndim != 2):
         return None
-    if layer.name.startswith("conv_transpose") and layer.weight.shape[1] != z.shape[1]:
+    if layer.name.startswith("conv_transpose") and layer.kernel.shape[1] != z.shape[1]:
         return None  # grouped: the channels of the output are spread over two axes of the weight
     eps = call.argument(7, "eps", 1e-5)
     scale = torch.rsqrt(var + eps) if weight is None else weight * torch.rsqrt(var + eps)
     shift = (0 if bias is None else bias) - (mean if layer.bias is None else mean - layer.bias) * scale
     out = 1 if layer.name.startswith("conv_transpose") else 0
-    new = layer.weight * per_axis(scale, layer.weight.ndim, out)
-    return Layer(layer.name, layer.x, new, shift, layer.run, layer.x0, layer.version)
+    laid = per_axis(scale, layer.kernel.ndim, out)
+    return replace(layer, bias=shift, scale=laid if layer.scale is None else layer.scale * laid)
 
 
 def part(values: Tensor, sign: int) -> Tensor:

@@ -159,7 +159,9 @@ class Relevance(Table):
         def shared(g: Tensor) -> tuple[Tensor | None, ...]:
             leaf = x.get().detach().requires_grad_()
             made = shares(rule, layer, leaf, z.get(), g)
-            book.add(made.kept(layer, g * z.get(), z.get()), above)
+            kept = made.kept(layer, g, z.get())
+            if kept is not None:
+                book.add(kept, above)
             return made.whole, made.of_input(leaf)
 
         def spread_out(g: Tensor) -> tuple[Tensor]:

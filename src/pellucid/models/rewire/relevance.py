@@ -39,9 +39,13 @@ class Shares:
             return None
         return torch.autograd.grad([z for z, _ in pairs], x, [c for _, c in pairs])[0]
 
-    def kept(self, layer: Layer, relevance: Tensor, z: Tensor) -> Tensor:
-        """What of the relevance does not reach the input: the share of the bias, and what a stabiliser holds back."""
+    def kept(self, layer: Layer, g: Tensor, z: Tensor) -> Tensor | None:
+        """What of the relevance g z does not reach the input: the share of the bias, and what a stabiliser holds back."""
         ndim = z.ndim
+        if self.more is None and self.less is None:
+            assert self.whole is not None
+            return _kept_whole(self.whole, g, z, layer.laid_out(ndim))
+        relevance = g * z
         for c, total, bias in (
             (self.whole, z, layer.laid_out(ndim)),
             (self.more, self.z_more, layer.laid_out(ndim, 1)),
@@ -52,11 +56,19 @@ class Shares:
         return relevance
 
 
+def _kept_whole(c: Tensor, g: Tensor, z: Tensor, bias: Tensor | None) -> Tensor | None:
+    """g z - c (z - bias) of a rule that shares z alone; None where nothing is kept"""
+    if c is g:
+        return None if bias is None else c * bias
+    held = torch.sub(g, c).mul_(z)
+    return held if bias is None else held.addcmul_(c, bias)
+
+
 def shares(rule: LayerRule, layer: Layer, x: Tensor, z: Tensor, g: Tensor) -> Shares:
     """How a rule shares the relevance g z of z = layer(x); x is a leaf."""
     match rule:
         case Epsilon():
-            return Shares(whole=g * _let_through(z, rule.epsilon))
+            return Shares(whole=_let_through(g, z, rule.epsilon))
         case Gamma():
             return _gamma(rule.gamma, layer, x, z, g * z)
         case ZPlus():
@@ -78,10 +90,12 @@ def spread(rule: LayerRule, layer: Layer, x: Tensor, present: Tensor, relevance:
     raise TypeError(f"{rule!r} has no implementation")
 
 
-def _let_through(z: Tensor, epsilon: float) -> Tensor | float:
-    """z / (z + epsilon sign z)"""
+def _let_through(g: Tensor, z: Tensor, epsilon: float) -> Tensor:
+    """g z / (z + epsilon sign z)"""
+    if not epsilon:
+        return g
     size = z.abs()
-    return size / (size + epsilon) if epsilon else 1.0
+    return size.div_(size + epsilon).mul_(g)
 
 
 def _ratio(relevance: Tensor, total: Tensor) -> Tensor:
