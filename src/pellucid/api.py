@@ -14,6 +14,7 @@ from pellucid.core import store
 from pellucid.core.budget import Budget, Cost
 from pellucid.core.cohort import Cohorts
 from pellucid.core.effect import Effect
+from pellucid.core.examples import Examples
 from pellucid.core.masking import Masker
 from pellucid.core.method import Method
 from pellucid.core.records import Attribution, Comparison, Importance, Interactions, Scorecard
@@ -22,6 +23,7 @@ from pellucid.core.rules import Rules
 
 if TYPE_CHECKING:
     from pellucid.methods.anchor.anchors import Anchors
+    from pellucid.methods.example.submodular_pick import SubmodularPick
 
 
 def explain(
@@ -249,6 +251,16 @@ def rivals(model: Any, X: Any, y: Any, *, metric: Any = None, margin: float = 0.
     from pellucid.methods.glassbox import rivals as engine
 
     return engine.rivals(model, X, y, metric=metric, margin=margin, folds=folds)
+
+
+def summarize(attribution: Attribution, method: SubmodularPick | str | None = None) -> Examples:
+    """Which few rows show what matters? Rows of any attribution, picked so that together they cover most of all importance.
+
+    None takes SubmodularPick(k=5). `attribution[examples.indices]` are the explanations of the rows picked.
+    """
+    from pellucid.methods.example import run
+
+    return run.summarize(attribution, method)
 
 
 def evaluate(

@@ -267,6 +267,11 @@ ENTRIES: dict[str, Entry] = {
         base={"beam_size": pc.Anchors(max_size=2, beam_size=6), "within": pc.Anchors(max_size=1, within=3.0)},
         shown_on={"within": ("function of one number",)},
     ),
+    "SubmodularPick": Entry(
+        pc.SubmodularPick(k=2),
+        ("function of a table", "pipeline on a frame", "function of texts"),
+        {"k": 3, "share": 0.3},
+    ),
     "PermutationImportance": Entry(
         pc.PermutationImportance(), ("pipeline on a frame",), {"repeats": 3, "seed": 1, "within": "leaves"}
     ),
@@ -329,6 +334,11 @@ def ask(method: Any, world: World, model: Any = None, x: Any = None, **more: Any
     if isinstance(method, EffectMethod):
         varied = "pay" if hasattr(x, "columns") else 0
         return pc.effect(model, x, varied, method, **{"target": world.target, **more})
+    if isinstance(method, pc.SubmodularPick):
+        explained = pc.explain(
+            model, x, pc.Occlusion(), **{"target": world.target, "background": world.background, **more}
+        )
+        return pc.summarize(explained, method)
     if isinstance(method, pc.ShapImportance):
         more = {"target": world.target, "background": world.background, **more}
     if method.card.scope == "global":
@@ -344,4 +354,6 @@ def numbers(record: Any) -> np.ndarray:
     if isinstance(record, pc.Rules):
         facts = (record.precision, record.low, record.high, record.coverage, record.samples, record.reached)
         return np.stack(facts, axis=1).astype(float)
+    if isinstance(record, pc.Examples):
+        return np.stack([record.indices, record.weights, record.curve])
     return np.asarray(record.mean if isinstance(record, pc.Importance | pc.Effect) else record.values)

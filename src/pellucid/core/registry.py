@@ -20,6 +20,7 @@ VERBS = {
     "cohorts": "pellucid.api",
     "rivals": "pellucid.api",
     "anchor": "pellucid.api",
+    "summarize": "pellucid.api",
     "evaluate": "pellucid.api",
     "compare": "pellucid.api",
     "estimate": "pellucid.api",
@@ -59,6 +60,7 @@ METHODS = {
     "PartialDependence": "pellucid.methods.effect.partial_dependence",
     "AccumulatedLocalEffects": "pellucid.methods.effect.accumulated_local_effects",
     "Anchors": "pellucid.methods.anchor.anchors",
+    "SubmodularPick": "pellucid.methods.example.submodular_pick",
 }
 
 METRICS = {
@@ -95,6 +97,7 @@ RECORDS = {
     "Cohorts": "pellucid.core.cohort",
     "Rivals": "pellucid.core.rivals",
     **dict.fromkeys(["Rules", "Condition"], "pellucid.core.rules"),
+    "Examples": "pellucid.core.examples",
     "Schema": "pellucid.core.schema",
     "Column": "pellucid.core.schema",
     **dict.fromkeys(["Budget", "Cost", "Receipt"], "pellucid.core.budget"),

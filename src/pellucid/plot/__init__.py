@@ -17,10 +17,12 @@ from pellucid.plot._curve import curve, curves
 from pellucid.plot._decision import decision
 from pellucid.plot._effect import effect
 from pellucid.plot._error_map import error_map
+from pellucid.plot._examples import examples
 from pellucid.plot._force import force
 from pellucid.plot._heatmap import heatmap
 from pellucid.plot._image import gallery, image, picture
 from pellucid.plot._importance import importance
+from pellucid.plot._rules import rules
 from pellucid.plot._scatter import scatter
 from pellucid.plot._scorecard import scorecard
 from pellucid.plot._show import show
@@ -39,12 +41,14 @@ __all__ = [
     "decision",
     "effect",
     "error_map",
+    "examples",
     "force",
     "gallery",
     "heatmap",
     "image",
     "importance",
     "picture",
+    "rules",
     "scatter",
     "scorecard",
     "show",

@@ -13,15 +13,19 @@ from matplotlib.axes import Axes
 from pellucid.core.cohort import Cohorts
 from pellucid.core.effect import Effect
 from pellucid.core.errors import InputError
+from pellucid.core.examples import Examples
 from pellucid.core.records import Attribution, Comparison, Curve, Importance, Scorecard
+from pellucid.core.rules import Rules
 from pellucid.plot._agreement import agreement
 from pellucid.plot._bar import bar
 from pellucid.plot._beeswarm import beeswarm
 from pellucid.plot._cohorts import cohorts
 from pellucid.plot._curve import curve
 from pellucid.plot._effect import effect
+from pellucid.plot._examples import examples
 from pellucid.plot._image import image
 from pellucid.plot._importance import importance
+from pellucid.plot._rules import rules
 from pellucid.plot._scorecard import scorecard
 from pellucid.plot._text import text
 
@@ -72,3 +76,13 @@ def _(record: Scorecard, row: int | None = None, ax: Axes | None = None) -> Axes
 @show.register
 def _(record: Comparison, row: int | None = None, ax: Axes | None = None) -> Axes:
     return agreement(record, row, ax)
+
+
+@show.register
+def _(record: Rules, row: int | None = None, ax: Axes | None = None) -> Axes:
+    return rules(record if row is None else record[row], ax=ax)
+
+
+@show.register
+def _(record: Examples, row: int | None = None, ax: Axes | None = None) -> Axes:
+    return examples(record, ax=ax)
