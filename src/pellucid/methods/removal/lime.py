@@ -37,7 +37,7 @@ from pellucid.methods.removal.lime_neighbours import Around, Sampling, check_sam
 from pellucid.methods.removal.lime_select import Selection
 from pellucid.methods.removal.lime_stop import Found, goals
 
-_CELLS = 2**22  # numbers of neighbours held at once, whatever the number of samples
+_CELLS = 2**20  # numbers of neighbours held at once, whatever the number of samples
 _ROUND = 256  # neighbours a row between two looks at the budget
 
 
@@ -104,7 +104,8 @@ class LIME(SurrogateMethod):
         """All neighbours of rows x (n, p): what `attribute` asks and fits when it is handed the same `rng`."""
         around = self._around(x, neighbourhood)
         noise = rng.standard_normal((self.samples, x.shape[1]))
-        told = [around.features(row, noise) for row in range(len(x))]
+        seen = around.seen(noise)
+        told = [around.features(row, seen) for row in range(len(x))]
         weights = [self._weights(around, row, features) for row, features in enumerate(told)]
         return Neighbours(around.points(noise), np.stack(told, axis=1), np.stack(weights, axis=1))
 
@@ -156,9 +157,9 @@ class LIME(SurrogateMethod):
 
     def _fit(self, around: Around, noise: np.ndarray, y: np.ndarray) -> Found:
         """noise (m, p), answers (m, n); one design for the rows that share it"""
-        found = Found.nothing(*around.x.shape)
+        found, seen = Found.nothing(*around.x.shape), around.seen(noise)
         for rows in around.alike():
-            features = around.features(int(rows[0]), noise)
+            features = around.features(int(rows[0]), seen)
             weights = self._weights(around, int(rows[0]), features)
             found.placed(rows, Found.of(self._local("euclidean").fit(features, weights, y[:, rows])))
         return found

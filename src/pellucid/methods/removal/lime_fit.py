@@ -50,9 +50,10 @@ def weighted_ridge(
     mean, middle = weights @ features / weights.sum(), weights @ y / weights.sum()
     z = (features - mean)[:, varies]  # (m, q)
     off = np.where(y.max(axis=0) > y.min(axis=0), y - middle, 0.0)  # (m, k)
-    gram = (z * weights[:, None]).T @ z
+    pulled = (z * weights[:, None]).T  # (q, m)
+    gram = pulled @ z
     inverse = _inverse(gram + penalty * np.eye(len(gram)))
-    b = inverse @ (z.T @ (weights[:, None] * off))  # (q, k)
+    b = inverse @ (pulled @ off)  # (q, k)
     left = off - z @ b
     coefficients, stderr = np.zeros((y.shape[1], len(mean))), np.full((y.shape[1], len(mean)), np.nan)
     coefficients[:, varies] = b.T
@@ -61,7 +62,7 @@ def weighted_ridge(
     leverage = weights * (1 / weights.sum() + (moved * z).sum(axis=1))
     variance = 0.0 if complete else _variance(weights, left, moved, leverage)
     stderr[:, varies] = np.sqrt(variance + pull.T**2)
-    r2 = weighted_r2(weights, y, y - left)
+    r2 = _share(weights, np.abs(y).max(axis=0), off, left)
     return Surrogate(coefficients, middle - coefficients @ mean, r2, stderr, effective_number(weights))
 
 
@@ -69,7 +70,7 @@ def varying(features: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """(p,) whether a feature takes more than one value among the samples (m, p) that weigh anything."""
     if not weights.sum() > 0:
         raise MethodError("no sample weighs anything this near to the instance: take a larger kernel_width.")
-    shown = features[weights > 0]
+    shown = features if weights.min() > 0 else features[weights > 0]
     return np.asarray(shown.max(axis=0) > shown.min(axis=0))
 
 
@@ -82,9 +83,13 @@ def effective_number(weights: np.ndarray) -> float:
 
 def weighted_r2(weights: np.ndarray, y: np.ndarray, guess: np.ndarray) -> np.ndarray:
     """y, guess (m, k) -> (k,) share of y's weighted variation that the surrogate follows, 1 where there is none."""
-    off = y - weights @ y / weights.sum()
-    spread, missed = weights @ off**2, weights @ (y - guess) ** 2
-    rounding = weights.sum() * (1e-14 * np.abs(y).max(axis=0)) ** 2
+    return _share(weights, np.abs(y).max(axis=0), y - weights @ y / weights.sum(), y - guess)
+
+
+def _share(weights: np.ndarray, size: np.ndarray, off: np.ndarray, left: np.ndarray) -> np.ndarray:
+    """y less its mean and less the surrogate (m, k), y's size (k,) -> (k,)"""
+    spread, missed = weights @ off**2, weights @ left**2
+    rounding = weights.sum() * (1e-14 * size) ** 2
     still = spread <= rounding
     return np.where(still, 1.0, 1 - missed / np.where(still, 1.0, spread))
 
@@ -122,5 +127,5 @@ def _inverse(a: np.ndarray) -> np.ndarray:
 
 def _variance(weights: np.ndarray, left: np.ndarray, moved: np.ndarray, leverage: np.ndarray) -> np.ndarray:
     """residuals (m, k), moved (m, q), leverage (m,) -> the sandwich's diagonal (k, q)"""
-    scores = weights[:, None] * left / np.maximum(1 - leverage, 1e-9)[:, None]
-    return np.asarray((scores**2).T @ moved**2)
+    factor = weights / np.maximum(1 - leverage, 1e-9)  # (m,)
+    return np.asarray((left**2).T @ (factor[:, None] * moved) ** 2)

@@ -42,6 +42,15 @@ def check_sampling(sampling: str, bins: int | None) -> None:
 
 
 @dataclass(frozen=True, eq=False)
+class Seen:
+    """Noise (m, p), and what it draws of the training data for all rows alike: values and their bins (m, p)."""
+
+    noise: np.ndarray
+    drawn: np.ndarray | None = None
+    bins: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Around:
     """n rows, and how far and whereto their neighbours move."""
 
@@ -98,26 +107,43 @@ class Around:
                 z[:, self.binned[:, j], j] = self._drawn(j, noise[:, j])[:, None]
         for j in _places(self.still.any(axis=0)):
             z[:, self.still[:, j], j] = self.x[self.still[:, j], j]
-        return np.asarray(z.astype(self.dtype))
+        return np.asarray(z.astype(self.dtype, copy=False))
 
-    def features(self, row: int, noise: np.ndarray) -> np.ndarray:
-        """noise (m, p) -> what the surrogate of this row is told (m, p)"""
-        own, still = self.x[row], self.still[row]
+    def seen(self, noise: np.ndarray) -> Seen:
+        """noise (m, p), with whatever all rows' surrogates are told of it"""
+        if not self.training:
+            return Seen(noise)
+        drawn, bins = np.zeros(noise.shape), np.zeros(noise.shape, int)
+        for j in _places((self.swaps | self.binned).any(axis=0)):
+            drawn[:, j] = self._drawn(j, noise[:, j])
+            if self.binned[:, j].any():
+                bins[:, j] = self._bin(j, drawn[:, j])
+        return Seen(noise, drawn, bins)
+
+    def features(self, row: int, seen: Seen) -> np.ndarray:
+        """-> what the surrogate of this row is told (m, p)"""
+        own, still, noise = self.x[row], self.still[row], seen.noise
         moved = np.where(self.scale > 0, self.scale, 1)
-        told = noise + np.where(np.isnan(own), 0, self.mean - own) / moved if self.training else noise.copy()
+        told = np.array(noise, order="F")  # by columns, as they are filled and looked at
+        if self.training:
+            told += np.where(np.isnan(own), 0, self.mean - own) / moved
         told[:, still] = self.at(row)[still]
         for j in _places((self.swaps[row] | self.binned[row] | self.whole) & ~still):
-            if self.swaps[row, j] and not self.training:
-                told[:, j] = noise[:, j] < 0
-                continue
-            z = self._moved(row, j, noise[:, j])
-            if self.swaps[row, j]:
-                told[:, j] = np.isnan(z) if np.isnan(own[j]) else z == own[j]
-            elif self.binned[row, j]:
-                told[:, j] = self._bin(j, z) == self._bin(j, own[j : j + 1])
-            else:
-                told[:, j] = (z - own[j]) / self.scale[j]
+            told[:, j] = self._told(row, j, seen)
         return told
+
+    def _told(self, row: int, j: int, seen: Seen) -> np.ndarray:
+        """(m,) of a column that is no plain number"""
+        own = self.x[row, j]
+        if self.swaps[row, j]:
+            if seen.drawn is None:
+                return np.asarray(seen.noise[:, j] < 0)
+            return np.isnan(seen.drawn[:, j]) if np.isnan(own) else seen.drawn[:, j] == own
+        if self.binned[row, j] and seen.bins is not None:
+            return np.asarray(seen.bins[:, j] == self._bin(j, own))
+        z = (self.mean[j] if self.training else own) + self.scale[j] * seen.noise[:, j]
+        z = self._snap(j, z, own) if self.whole[j] else z
+        return self._bin(j, z) == self._bin(j, own) if self.binned[row, j] else (z - own) / self.scale[j]
 
     def at(self, row: int) -> np.ndarray:
         """(p,) the row itself, told in the same way."""
@@ -139,16 +165,6 @@ class Around:
         told = [self.swaps, self.still, self.binned, seen]
         _, group = np.unique(np.concatenate(told, axis=1), axis=0, return_inverse=True)
         return [np.flatnonzero(group.ravel() == g) for g in range(group.max() + 1)]
-
-    def _moved(self, row: int, j: int, noise: np.ndarray) -> np.ndarray:
-        """noise (m,) -> one row's column j as `points` has it"""
-        own = self.x[row, j]
-        if self.training and self.binned[row, j]:
-            return self._drawn(j, noise)
-        if self.swaps[row, j]:
-            return self._swapped(j, own, noise)
-        z = (self.mean[j] if self.training else own) + self.scale[j] * noise
-        return self._snap(j, z, own) if self.whole[j] else z
 
     def _snap(self, j: int, z: np.ndarray, own: np.ndarray | float) -> np.ndarray:
         """z (...) -> the nearest value that the background's column j, or the row itself, has"""
@@ -184,8 +200,8 @@ class Around:
         """Columns of levels: their codes depend on what other rows hold, so they are drawn in the background's order."""
         return set(_places(self.scale == 0))
 
-    def _bin(self, j: int, z: np.ndarray) -> np.ndarray:
-        """z (m,) -> the number of its bin, -1 for missing"""
+    def _bin(self, j: int, z: np.ndarray | float) -> np.ndarray:
+        """z (...) -> the number of its bin, -1 for missing"""
         return np.where(np.isnan(z), -1, np.searchsorted(self.edges[j], z))
 
 
