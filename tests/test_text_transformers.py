@@ -228,3 +228,25 @@ def test_refusals():
         reader(max_length=0)
     with pytest.raises(pc.TargetError, match="has no class 'fish'; its classes are bad, good"):
         pc.explain(reader(), ["so"], pc.Occlusion(), target="fish")
+
+
+# --- metrics ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", [pc.KernelShap(samples=60), pc.InputXGradient()], ids=repr)
+def test_deletion_writes_texts_anew_by_deleting_or_by_the_mask_token(method):
+    model = reader()
+    a = pc.explain(model, TEXTS[:3], method, target=1)
+    card = pc.evaluate(model, a, [pc.Deletion(), pc.Deletion(fill="mask")])
+    deleted, masked = (curve.curves[:, -1] for curve in card.curves)
+    np.testing.assert_allclose(deleted, one_by_one(model, [""] * 3)[:, 1], atol=1e-5)
+    assert not np.allclose(masked, deleted)
+    np.testing.assert_allclose(card.curves[0].curves[:, 0], a.scores, atol=1e-5)
+
+
+def test_deletion_keeps_what_was_never_seen_out_of_view():
+    model = reader(max_length=10)
+    a = pc.explain(model, [LONG], pc.Occlusion(), target=1)
+    curve = pc.evaluate(model, a, pc.Deletion()).curves[0]
+    assert curve.curves[0, -1] == pytest.approx(one_by_one(model, [""])[0, 1], abs=1e-5)
+    assert len(curve.x) == 9

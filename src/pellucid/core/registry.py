@@ -89,6 +89,7 @@ SEGMENTATIONS = dict.fromkeys(["SLIC", "Quickshift", "Felzenszwalb"], "pellucid.
 BASELINES = dict.fromkeys(["Noise", "Together"], "pellucid.core.baseline")
 
 RECORDS = {
+    "WordEffects": "pellucid.core.word_effects",
     **dict.fromkeys(
         ["Attribution", "Interactions", "Players", "Importance", "Curve", "Scorecard", "Comparison"],
         "pellucid.core.records",
@@ -118,6 +119,9 @@ ERRORS = dict.fromkeys(
     "pellucid.core.errors",
 )
 
+# Local explanations of a corpus, gathered by word.
+SUMMARIES = {"word_effects": "pellucid.core.word_effects"}
+
 MODELS = {"TextModel": "pellucid.models.text"}
 
 # Ways of LRP through a linear layer.
@@ -137,6 +141,7 @@ PUBLIC: dict[str, str] = {
     **RECORDS,
     **ERRORS,
     **MODELS,
+    **SUMMARIES,
     **RULES,
     **BASELINES,
     **SELECTIONS,

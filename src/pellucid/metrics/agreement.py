@@ -8,7 +8,7 @@ values, and the share of the k largest magnitudes that both explanations have. I
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -89,6 +89,8 @@ def top_of(size: int, k: int | None) -> int:
 
 def matrix(records: Sequence[Attribution], k: int | None = None) -> dict[str, Any]:
     """Every record with every other: `rank_correlation` and `top_overlap`, (n, m, m) each, and the k that it took."""
+    if any(record.texts is not None for record in records):
+        return _of_texts(records, k)
     maps = [flat(record.collapse("sum")) for record in records]
     if len({map_.shape for map_ in maps}) > 1:
         raise InputError(
@@ -101,3 +103,23 @@ def matrix(records: Sequence[Attribution], k: int | None = None) -> dict[str, An
         for j in range(m):
             ranked[:, i, j], shared[:, i, j] = alike(maps[i], maps[j], k)
     return {"rank_correlation": ranked, "top_overlap": shared, "k": k}
+
+
+def _of_texts(records: Sequence[Attribution], k: int | None) -> dict[str, Any]:
+    """Texts have different numbers of parts, so each is compared by itself, without the padding."""
+    if len({(record.texts, record.data.shape) for record in records}) > 1 or any(
+        (record.data != records[0].data).any() for record in records
+    ):
+        raise InputError("these records cut the texts into different parts (words, tokens): only like can be compared.")
+    rows = []
+    for row in range(len(records[0])):
+        masks = [record.mask[row] for record in records if record.mask is not None]
+        there = np.flatnonzero(masks[0])
+        if not len(there):
+            rows.append({"rank_correlation": np.full((1, len(records), len(records)), np.nan)} | {"k": 0})
+            rows[-1]["top_overlap"] = rows[-1]["rank_correlation"]
+            continue
+        single = [replace(record[row], values=record.values[[row]][:, there], texts=None) for record in records]
+        rows.append(matrix(single, k))
+    joined = {name: np.concatenate([found[name] for found in rows]) for name in ("rank_correlation", "top_overlap")}
+    return {**joined, "k": max(found["k"] for found in rows)}

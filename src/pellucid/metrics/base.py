@@ -44,6 +44,7 @@ class MetricCard:
     needs: tuple[Need, ...] = ()
     takes: tuple[str, ...] = ()  # arguments of `evaluate` that this metric reads if given
     bar: float | None = None  # the mean passes beyond it; a convention, said to be one
+    texts: bool = False  # whether it can judge explanations of texts
     ranks: bool = True  # judges an order or pattern, so a constant map says nothing and is left out of the mean
 
 
@@ -117,12 +118,17 @@ class Case:
 
     @cached_property
     def places(self) -> np.ndarray:
-        """(n, *space) one signed value per place, channels summed."""
+        """(n, *space) one signed value per place, channels summed; of texts (n, t)."""
+        if self.record.texts is not None:
+            return self.record.values
         return places(self.record.values, self.x, self.channels)
 
     @cached_property
     def degenerate(self) -> np.ndarray:
         """(n,) True where all places have the same value, so that their ranking says nothing."""
+        if self.record.texts is not None and self.record.mask is not None:
+            parts = (row[there] for row, there in zip(self.record.values, self.record.mask, strict=True))
+            return np.array([not part.size or np.ptp(part) <= FLAT * np.abs(part).max() for part in parts])
         flat, cells = (a.reshape(len(a), -1) for a in (self.places, self.record.values))
         return np.asarray(np.ptp(flat, axis=1) <= FLAT * np.abs(cells).max(axis=1))
 
@@ -173,6 +179,8 @@ def places(values: np.ndarray, x: np.ndarray, channels: int | None) -> np.ndarra
 def refusal(metric: Metric, case: Case) -> str | None:
     """Why a metric says nothing of a case, with the remedy; None where it applies."""
     name = type(metric).__name__
+    if case.record.texts is not None and not metric.card.texts:
+        return f"{name} works on numbers, and this record explains texts: judge it by Deletion(), Insertion() or Completeness()."
     for need in metric.card.needs:
         if need == "again" and case.again is None:
             return (

@@ -32,6 +32,7 @@ class Completeness(Metric):
         needs=("base values",),
         bar=0.01,
         ranks=False,
+        texts=True,
     )
 
     def measure(self, case: Case) -> Reading:

@@ -33,6 +33,7 @@ class Deletion(RankingCurve):
         "specks of it can look like evidence: on a network that finds a planted chequered patch, the truth led random orders by "
         "0.3 of probability with single zeroed pixels and by 0.6 with windows of 2; hide windows, or compare several fills",
         paper="Petsiuk, Das & Saenko 2018",
+        texts=True,
     )
 
     def hidden(self, ranks: np.ndarray, count: np.ndarray) -> np.ndarray:

@@ -32,6 +32,7 @@ class Insertion(RankingCurve):
         weaknesses="the start looks like nothing the model was trained on; a blurred start keeps coarse evidence, so "
         "models that need no detail score high from the beginning",
         paper="Petsiuk, Das & Saenko 2018",
+        texts=True,
     )
 
     def hidden(self, ranks: np.ndarray, count: np.ndarray) -> np.ndarray:

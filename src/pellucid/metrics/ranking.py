@@ -17,7 +17,7 @@ values are ordered by chance, not from the top left. The fill is the metric's ow
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -27,6 +27,7 @@ from pellucid.core.errors import MethodError
 from pellucid.core.maskers import Size, sizes
 from pellucid.core.scalar import pieces
 from pellucid.metrics.base import Case, Metric, Reading, check_counts
+from pellucid.metrics.on_texts import FILLS, measured
 from pellucid.models.adapter import BlackBox
 
 _CELLS = 2**22  # numbers of filled inputs held at once
@@ -37,7 +38,8 @@ class RankingCurve(Metric):
     """`steps` points beyond the start (fewer where there are fewer places), `randoms` random orders to compare with.
 
     `fill`: "zeros", "mean", "blur", a number or one per feature; None is documented by each metric. `window` hides whole
-    windows of places at once, by their mean value; None hides single places. `absolute` orders by magnitude.
+    windows of places at once, by their mean value; None hides single places. `absolute` orders by magnitude. Of texts, `fill` is
+    "delete" (None) or "mask", the model's own mask token.
     """
 
     steps: int = 32
@@ -51,7 +53,8 @@ class RankingCurve(Metric):
 
     def __post_init__(self) -> None:
         check_counts(self, "steps", "randoms")
-        check_baseline(self.fill)
+        if self.fill not in FILLS:
+            check_baseline(self.fill)
         if several(self.fill):
             raise MethodError(
                 f"{type(self).__name__}(fill={self.fill!r}): one fill a row; give 'mean' for the background's centre, or "
@@ -65,6 +68,12 @@ class RankingCurve(Metric):
         """ranks (n, *space) from 0 = first, count broadcastable against (s, n, *space) -> what is hidden"""
 
     def measure(self, case: Case) -> Reading:
+        if case.record.texts is not None:
+            return measured(case, self.fill, self.steps, replace(self, fill="zeros").measure)
+        if self.fill in FILLS:
+            raise MethodError(
+                f"{type(self).__name__}(fill={self.fill!r}) is for texts: give 'mean', 'blur' or a number."
+            )
         grains = tiles(case.places.shape[1:], self._window(case))
         total = int(grains.max()) + 1
         counts = np.rint(np.linspace(0, total, min(self.steps, total) + 1)).astype(int)

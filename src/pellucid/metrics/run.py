@@ -205,7 +205,9 @@ def _checked(record: Any) -> np.ndarray:
 
 
 def given(record: Attribution) -> Any:
-    """The record's data as the user's own kind: a frame where it came as one."""
+    """The record's data as the user's own kind: a frame where it came as one, texts where it explains texts."""
+    if record.texts is not None:
+        return list(record.texts)
     return record.data if record.schema is None else frames.build(record.schema, record.data)
 
 

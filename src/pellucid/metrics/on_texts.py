@@ -1,0 +1,137 @@
+"""Ranking curves of texts: the parts of each text come and go in the order of their values, and the text is written anew.
+
+Each text is a little table of its own, one row of ones over its players; 0 deletes a player, or puts the model's mask token in its
+place. Texts have different numbers of players, so each is measured by itself and only its curve is put on a common axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from pellucid.core.errors import MethodError
+from pellucid.core.records import Attribution
+from pellucid.core.text_maskers import Spans
+from pellucid.metrics.base import Case, Reading
+from pellucid.models.adapter import BlackBox, Inputs
+
+FILLS = ("delete", "mask")
+
+
+def measured(case: Case, fill: Any, steps: int, measure: Callable[[Case], Reading]) -> Reading:
+    """One reading of all texts; `measure` reads a case of one text."""
+    put = _put(fill, case)
+    readings = [_one(case, row, put, measure) for row in range(len(case.record))]
+    axes = [_known(reading.x) for reading in readings]
+    x = np.linspace(0, 1, 1 + min(steps, max(map(len, axes)) - 1))
+    own, chance = [_known(r.curves)[0] for r in readings], [_known(r.chance_curves)[0] for r in readings]
+    return Reading(
+        np.concatenate([reading.value for reading in readings]),
+        chance=np.concatenate([_known(reading.chance) for reading in readings]),
+        x=x,
+        curves=np.stack([np.interp(x, axis, curve) for axis, curve in zip(axes, own, strict=True)]),
+        chance_curves=np.stack([np.interp(x, axis, curve) for axis, curve in zip(axes, chance, strict=True)]),
+        detail=_details(readings),
+        warnings=tuple(dict.fromkeys(warning for reading in readings for warning in reading.warnings)),
+    )
+
+
+def _known(part: np.ndarray | None) -> np.ndarray:
+    """A ranking curve's reading has all of them."""
+    assert part is not None
+    return part
+
+
+def _details(readings: list[Reading]) -> dict[str, np.ndarray]:
+    """Further numbers by name, NaN for texts without players."""
+    known = next((reading.detail for reading in readings if reading.detail), {})
+    return {
+        name: np.concatenate([reading.detail.get(name, np.full_like(like, np.nan)) for reading in readings])
+        for name, like in known.items()
+    }
+
+
+def _put(fill: Any, case: Case) -> str:
+    """What stands where a part is hidden."""
+    form = case.f.inputs.form.text
+    assert form is not None
+    if fill not in (None, *FILLS):
+        raise MethodError(
+            f"fill={fill!r} is for numbers; a hidden part of a text is deleted or masked: fill='delete' or 'mask'."
+        )
+    if fill == "mask" and form.mask is None:
+        raise MethodError("fill='mask': this model names no mask token of its own; delete hidden parts, fill='delete'.")
+    return form.mask or "" if fill == "mask" else ""
+
+
+def _one(case: Case, row: int, put: str, measure: Callable[[Case], Reading]) -> Reading:
+    record, f = case.record[row], case.f.take(np.array([row]))
+    bound, known = _bound(record, put)
+    if not len(known):  # nothing to hide
+        score = case.scores[row : row + 1]
+        flat = np.repeat(score[:, None], 2, axis=1)
+        return Reading(score, chance=score, x=np.array([0.0, 1.0]), curves=flat, chance_curves=flat)
+    assert record.players is not None
+    names, values, _ = record.players.row(0)
+    ones = np.ones((1, len(known)))
+    told = Attribution(
+        values=values[None, known],
+        scores=record.scores,
+        base_values=record.base_values,
+        gap=record.gap,
+        data=np.array([names], dtype=object)[:, known],
+        done=record.done,
+        receipt=record.receipt,
+    )
+    scalar = Presence(f.adapter, f.pick, f.scale, Inputs(ones), f.meter, f, bound)
+    return measure(replace(case, record=told, f=scalar, scores=case.scores[row : row + 1]))
+
+
+@dataclass(frozen=True, eq=False)
+class Written:
+    """A text of players that may stand in several places (groups), by the runs of their characters."""
+
+    spans: Spans
+    owner: np.ndarray  # (runs,) the player of each run
+
+    def fill(self, z: np.ndarray) -> np.ndarray:
+        """z (m, p) -> texts (m, 1)"""
+        return self.spans.fill(z[:, self.owner])[:, 0]
+
+
+@dataclass(eq=False)
+class Presence(BlackBox):
+    """The number of one text as a function of which players are there: (*samples, 1, p) -> (*samples, 1)."""
+
+    whole: BlackBox
+    bound: Written
+
+    def take(self, rows: slice | np.ndarray) -> Presence:
+        return self
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        texts = self.bound.fill(x.reshape(-1, x.shape[-1]) > 0)
+        return self.whole(texts).reshape(x.shape[:-1])
+
+
+def _bound(record: Attribution, put: str) -> tuple[Written, np.ndarray]:
+    """One text with the players that have characters in it, and which players those are."""
+    assert record.texts is not None and record.mask is not None and record.players is not None
+    text, labels = record.texts[0], record.players.labels
+    assert labels is not None
+    runs, at = [], 0
+    for player, run in groupby(labels[0, : len(text)].tolist()):
+        start, at = at, at + len(list(run))
+        if player >= 0:
+            runs.append((player, start, at))
+    if runs and ((record.data[0] != "") & ~record.mask[0]).any():  # what the model never sees must not come into view
+        first, last = runs[0][1], runs[-1][2]
+        text, runs = text[first:last], [(player, start - first, stop - first) for player, start, stop in runs]
+    known = np.unique([player for player, _, _ in runs]).astype(int)
+    owner = np.searchsorted(known, [player for player, _, _ in runs])
+    spans = Spans(text, tuple((start, stop) for _, start, stop in runs), np.ones(len(runs), dtype=bool), put)
+    return Written(spans, owner), known
