@@ -15,6 +15,7 @@ FAMILIES = {
     "gradient": "Gradients",
     "cam": "Class activation maps",
     "removal": "Removal",
+    "anchor": "Rules",
     "shapley": "Shapley values",
     "effect": "Importance and effects",
     "example": "Examples",
@@ -103,7 +104,7 @@ def _page(
 def _figure(name: str, drawn: Drawn) -> str:
     """The picture, the call that made it, and its receipt behind a fold."""
     receipt = drawn.receipt
-    told = [f"{receipt.rows_forward:,} rows forward", f"{receipt.rows_backward:,} backward"]
+    told = [f"{receipt.rows_forward:,} model rows forward and {receipt.rows_backward:,} backward"]
     if receipt.gap is not None:
         told.append(f"largest gap {receipt.gap:.2g}")
     if receipt.stderr is not None:
