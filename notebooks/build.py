@@ -25,7 +25,9 @@ def sources() -> list[Path]:
 def build(source: Path, out: Path = OUT) -> Path:
     """One executed notebook; an error in a cell is an error here."""
     notebook = jupytext.read(source)
-    NotebookClient(notebook, timeout=1800, kernel_name="python3", resources={"metadata": {"path": str(HERE)}}).execute()
+    client = NotebookClient(notebook, timeout=1800, kernel_name="python3", resources={"metadata": {"path": str(HERE)}})
+    client.create_kernel_manager().transport = "ipc"  # pipes of this machine, no network ports
+    client.execute()
     out.mkdir(parents=True, exist_ok=True)
     made = out / f"{source.stem}.ipynb"
     nbformat.write(notebook, made)

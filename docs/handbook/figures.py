@@ -23,19 +23,24 @@ DOTS = 140  # an inch
 
 @dataclasses.dataclass(frozen=True)
 class Drawn:
-    """A picture in a file, and what stands below it."""
+    """A picture in a file, or words where a record has no picture, and what stands below."""
 
-    file: Path
+    file: Path | None
     call: str
     world: str
     receipt: pc.Receipt
+    words: str = ""
 
 
 def method(name: str, folder: Path) -> Drawn:
     """Run a method where it belongs and draw what it says."""
     said = worlds.answer(name)
+    asked, world, receipt = call(said.method, said.record), said.world.name, said.record.receipt
+    if type(said.record) not in pc.plot.show.registry:
+        told = next(name for name in ("sentence", "words", "to_frame") if hasattr(said.record, name))
+        return Drawn(None, f"{asked}\nprint(record.{told}())", world, receipt, str(getattr(said.record, told)()))
     file = _saved(_picture(said.record), folder, name)
-    return Drawn(file, call(said.method, said.record), said.world.name, said.record.receipt)
+    return Drawn(file, f"{asked}\npc.plot.show(record)", world, receipt)
 
 
 def metric(name: str, folder: Path) -> Drawn:
@@ -92,8 +97,10 @@ def _saved(ax: Any, folder: Path, name: str) -> Path:
 
 
 def call(made: Any, record: Any) -> str:
-    """The lines that a reader would write to get this record and its picture."""
-    return f"record = pc.{verb_of(record)}(model, x, pc.{spelt(made)})\npc.plot.show(record)"
+    """The line that a reader would write to get this record."""
+    verb = verb_of(record)
+    data = {"importance": "X, y", "effect": f"X, {worlds.COLUMN!r}"}.get(verb, "x")
+    return f"record = pc.{verb}(model, {data}, pc.{spelt(made)})"
 
 
 def verb_of(record: Any) -> str:

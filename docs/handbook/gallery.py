@@ -25,6 +25,7 @@ from scenes import Scene
 
 ACROSS, INCHES, DOTS = 5, 2.1, 110
 ANEW = {"gradients", "inner layer"}  # access of methods that are asked again with weights drawn anew,
+OFFSET = {"RISE"}  # methods whose maps mean something only in their differences
 NEED_BACKGROUND = {"ExpectedGradients", "DeepShap"}
 CHEAP = 150  # where they ask at most so many rows a picture
 
@@ -70,7 +71,8 @@ hide:
 # Gallery
 
 Every method that explains pictures, asked the same question. Red raises the score of the class, blue lowers it; each map has its
-own scale, because methods differ in unit. A map that looks convincing is no evidence: the table below the pictures is."""
+own scale, because methods differ in unit. RISE's maps have an offset and are drawn less their mean. A map that looks convincing is
+no evidence: the table below the pictures is."""
 
 WITHOUT = "`make gallery` adds ImageNet's MobileNetV2, where `PELLUCID_DATA` names the folder of real data."
 
@@ -100,6 +102,8 @@ def _windows(scene: Scene, across: int) -> Any:
 def shown(room: Room, name: str) -> Shown:
     """A method's record and its scorecard."""
     record = explained(room, name)
+    if name in OFFSET:
+        record = dataclasses.replace(record, values=record.values - record.values.mean(axis=(1, 2), keepdims=True))
     spent = (record.receipt.rows_forward + record.receipt.rows_backward) / len(record)
     anew = resolve(name).card.access in ANEW and spent <= CHEAP
     return Shown(name, record, scenes.judged(room.scene, record, anew=anew))

@@ -113,9 +113,9 @@ def _figure(name: str, drawn: Drawn) -> str:
         told.append(f"layer {receipt.layer}")
     code = json.dumps({k: v for k, v in json.loads(receipt.to_json()).items() if v not in (None, [], {})}, indent=2)
     folded = "\n".join(f"    {text}" for text in ["```json", *code.split("\n"), "```"])
+    seen = f"![What {name} says of {drawn.world}]({drawn.file.name})" if drawn.file else f"```text\n{drawn.words}\n```"
     return (
-        f"![What {name} says of {drawn.world}]({drawn.file.name})\n\n"
-        f"*Drawn when this page was made, of {plain(drawn.world)}: {plain(', '.join(told))}.*\n\n"
+        f"{seen}\n\n*Asked when this page was made, of {plain(drawn.world)}: {plain(', '.join(told))}.*\n\n"
         f"```python\n{drawn.call}\n```\n\n"
         f'??? note "The whole receipt"\n\n{folded}'
     )
