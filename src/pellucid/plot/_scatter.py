@@ -11,14 +11,21 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from pellucid.core.errors import InputError
-from pellucid.core.records import Attribution
+from pellucid.core.records import Attribution, Interactions
 from pellucid.plot._beeswarm import colour_key, ranks
 from pellucid.plot._labels import cell, feature_names, shorten, title
+from pellucid.plot._partner import by_interactions, by_values
 from pellucid.plot._style import FAINT, GREY, INK, SEQUENTIAL, Z95, dress, paper
 
 
-def scatter(attribution: Attribution, feature: str | int, by: str | int | None = None, ax: Axes | None = None) -> Axes:
-    """One column of a table by name or number; `by` is the column that colours the dots. Whiskers are 95 % intervals."""
+def scatter(
+    attribution: Attribution, feature: str | int, by: str | int | Interactions | None = None, ax: Axes | None = None
+) -> Axes:
+    """One column of a table by name or number; whiskers are 95 % intervals.
+
+    `by` is the column that colours the dots: a name or number, interactions of these rows (the column that acts most
+    together with this one), or "strongest", which estimates that column from the values.
+    """
     if attribution.layout != "table":
         raise InputError(f"scatter draws columns of a table; this record's layout is {attribution.layout!r}.")
     j, done = _column(attribution, feature), attribution.done
@@ -29,12 +36,24 @@ def scatter(attribution: Attribution, feature: str | int, by: str | int | None =
     if attribution.stderr is not None:
         reach = Z95 * attribution.stderr[done, j]
         ax.errorbar(across, values, yerr=reach, fmt="none", ecolor=FAINT, elinewidth=1, zorder=0.5)
-    _dots(ax, across, values, None if by is None else attribution.data[done, _column(attribution, by)])
-    if by is not None:
-        colour_key(ax, feature_names(attribution)[_column(attribution, by)])
+    other = _other(attribution, j, by)
+    _dots(ax, across, values, None if other is None else attribution.data[done, other])
+    if other is not None:
+        colour_key(ax, feature_names(attribution)[other])
     if levels is not None:
         ax.set_xticks(range(len(levels)), levels)
     return dress(ax, title(attribution), feature_names(attribution)[j], "value: above 0 raises the score")
+
+
+def _other(attribution: Attribution, feature: int, by: str | int | Interactions | None) -> int | None:
+    """The column that colours the dots."""
+    if by is None:
+        return None
+    if isinstance(by, Interactions):
+        return by_interactions(by, feature)
+    if by == "strongest" and by not in (attribution.feature_names or ()):
+        return by_values(attribution, feature)
+    return _column(attribution, by)
 
 
 def _column(attribution: Attribution, feature: str | int) -> int:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from pellucid.core.errors import PellucidError
 from pellucid.core.method import Method, SamplingMethod
 from pellucid.core.registry import resolve
 from pellucid.core.target import Predicted, Target
-from pellucid.methods.run import as_method
+from pellucid.methods.run import as_method, explain
+from pellucid.methods.shapley.suited import has_trees
 from pellucid.report.subject import Subject
 
 SLOPES = ("Saliency", "LIME")  # how fast the score moves, not what was contributed to it
@@ -27,10 +29,27 @@ def methods(subject: Subject, given: Any = None) -> tuple[Method, ...]:
 def _spellings(subject: Subject) -> list[str]:
     network = subject.kind == "torch"
     if subject.shape == "table":
-        shapley = "ExactShapley" if subject.x.shape[1] <= _EXACT else f"KernelShap(samples={_COALITIONS})"
-        return [*["IntegratedGradients"] * network, shapley, "LIME", "Occlusion"]
+        return [*["IntegratedGradients"] * network, _shapley(subject), "LIME", "Occlusion"]
     gradients = ["IntegratedGradients", "InputXGradient", "Saliency", "GradCAM"]
     return [*(gradients if network else []), "Occlusion"]
+
+
+def _shapley(subject: Subject) -> str:
+    """Trees are read, exactly and at once; few columns are enumerated; more are sampled."""
+    if _reads_trees(subject):
+        return "TreeShap"
+    return "ExactShapley" if subject.x.shape[1] <= _EXACT else f"KernelShap(samples={_COALITIONS})"
+
+
+def _reads_trees(subject: Subject) -> bool:
+    """Whether TreeShap answers for one row: the steps of a pipeline and the scale decide too."""
+    if not has_trees(subject.model):
+        return False
+    try:
+        explain(subject.model, subject.take([0]), resolve("TreeShap")(), target=target(subject))
+    except PellucidError:
+        return False
+    return True
 
 
 def target(subject: Subject) -> Target | None:
