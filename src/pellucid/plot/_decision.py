@@ -19,15 +19,15 @@ def decision(attribution: Attribution, k: int = 10, ax: Axes | None = None) -> A
     if not len(values) or not np.isfinite(base).all():
         raise InputError("a decision plot starts at base values, and this record has none: use plot.beeswarm.")
     order, names = strongest(values, k), feature_names(attribution)
-    rest = values.sum(axis=1) - values[:, order].sum(axis=1)
-    paths = np.cumsum(np.column_stack([base, rest, values[:, order[::-1]]]), axis=1)  # (n, k + 2)
-    ax = paper(ax, 1.2 + 0.3 * (len(order) + 1))
+    left = values.shape[1] - len(order)
+    rest = [values.sum(axis=1) - values[:, order].sum(axis=1)] if left else []
+    paths = np.cumsum(np.column_stack([base, *rest, values[:, order[::-1]]]), axis=1)  # (n, k + 1 or 2)
+    ax = paper(ax, 1.2 + 0.3 * (paths.shape[1] - 1))
     shade = SEQUENTIAL(Normalize(*_ends(paths[:, -1]))(paths[:, -1]))
     for path, colour in zip(paths, shade, strict=True):
         ax.plot(path, range(len(path)), color=colour, linewidth=1.1, alpha=0.8)
     ax.axvline(base.mean(), color=GREY, linewidth=0.8, zorder=0)
-    left = values.shape[1] - len(order)
-    labels = [f"{left} others", *(names[j] for j in order[::-1])]
+    labels = [*[f"{left} other{'s' if left > 1 else ''}"] * bool(left), *(names[j] for j in order[::-1])]
     ax.set_yticks(np.arange(len(labels)) + 0.5, labels)
     ax.set_ylim(0, len(labels))
     ax.grid(axis="y", color=FAINT, linewidth=0.6)

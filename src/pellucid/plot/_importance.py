@@ -9,7 +9,7 @@ from scipy.special import stdtrit
 from pellucid.core.errors import InputError
 from pellucid.core.records import Importance
 from pellucid.plot._bar import draw_whiskers, height_of, label_end
-from pellucid.plot._labels import number, shorten
+from pellucid.plot._labels import number, shorten, unrounded
 from pellucid.plot._style import GREY, PLAIN, Z95, dress, leave_room, name_rows, paper
 
 
@@ -18,7 +18,7 @@ def importance(record: Importance, k: int = 12, ax: Axes | None = None) -> Axes:
     if k < 1:
         raise InputError(f"k={k}: show at least one feature.")
     order = np.argsort(-record.mean, kind="stable")[:k]
-    mean, stderr = record.mean[order], record.stderr[order]
+    mean, stderr = unrounded(record.mean)[order], record.stderr[order]
     ax = paper(ax, height_of(len(order)))
     ax.barh(np.arange(len(order)), mean, height=0.68, color=PLAIN, linewidth=0)
     draw_whiskers(ax, mean, stderr, _quantile(record))

@@ -15,6 +15,7 @@ from pellucid.core.records import Attribution
 from pellucid.core.target import Class, Custom, Margin, Output
 
 LONGEST = 30  # letters of a name
+_ROUNDING = 1e-12  # of the largest value
 
 
 class Named(NamedTuple):
@@ -30,10 +31,16 @@ def named(attribution: Attribution, row: int) -> Named:
     row = row_of(attribution, row)
     if attribution.players is not None:
         names, values, stderr = attribution.players.row(row)
-        return Named([_place(name) for name in names], values, _known(stderr, values))
+        return Named([_place(name) for name in names], unrounded(values), _known(stderr, values))
     values = attribution.values[row].ravel()
     stderr = None if attribution.stderr is None else attribution.stderr[row].ravel()
-    return Named(_names(attribution, row), values, _known(stderr, values))
+    return Named(_names(attribution, row), unrounded(values), _known(stderr, values))
+
+
+def unrounded(values: np.ndarray) -> np.ndarray:
+    """Zero where a value is nothing but rounding beside the others."""
+    size = np.abs(values)
+    return np.where(size <= _ROUNDING * size.max(initial=0), 0.0, values)
 
 
 def _known(stderr: np.ndarray | None, values: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ def of_values(
     """The mean size of values that share out the score; a group's value is the sum of its columns'."""
     inner = suited(model) if method.method is None else method.method
     record = explain(model, X, inner, **given)
-    if record.values.ndim != 2:
+    if record.layout != "table":
         raise InputError(
             f"importance is of the columns of a table (n, p); X has rows of shape {record.data.shape[1:]}."
         )
