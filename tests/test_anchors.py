@@ -167,6 +167,24 @@ def test_no_rule_reaches_the_threshold_and_the_record_says_so():
     assert "no rule reached the threshold" in made.sentence(0)
 
 
+def test_the_salary_example_weights_beside_the_rule():
+    """LIME says how much each column weighs around the row; the anchor says what is enough, and for whom."""
+    X, x = people(600), people(60, seed=1)
+
+    def salary(frame):  # the chance of more than 50k
+        score = frame["Education"].cat.codes - 1.5 + 0.03 * (frame["Age"] - 50) - 4.0 * (frame["Hours"] <= 30)
+        return np.stack([1 / (1 + np.exp(4 * score)), 1 / (1 + np.exp(-4 * score))], axis=1)
+
+    row = x[(x["Education"] == "Primary") & (x["Age"] < 30) & (x["Hours"] > 30)].head(1)
+    weights = dict(pc.explain(salary, row, pc.LIME(samples=2000), target=1, background=X).top(5))
+    rule = pc.anchor(salary, row, background=X)
+    assert abs(weights["Education"]) > abs(weights["City"]) and weights["Age"] > 0  # older, more likely
+    assert rule.answers == ("0",) and rule.reached[0] and "City" not in rule.words()
+    assert {c.feature for c in rule.rules[0]} & {"Education", "Hours", "Age"}
+    held = salary(X)[rule.applies(X)[0]].argmax(axis=1) == 0
+    assert held.mean() >= 0.9 and rule.applies(row)[0, 0]
+
+
 # --- what counts as the same answer -----------------------------------------------------------------------------------
 
 
