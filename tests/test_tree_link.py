@@ -19,7 +19,7 @@ import pellucid as pc
 import tree_brute as brute
 from pellucid.core import spelling
 from pellucid.methods.shapley.tree import TreeShap
-from pellucid.models.tree import background as groups
+from pellucid.models.tree import groups
 
 P, CLOSE = 5, 1e-10
 QUIET = {"verbose": -1, "n_jobs": 1, "min_child_samples": 4}

@@ -22,7 +22,7 @@ _EXACT = 2**53  # integers beyond this do not fit a float
 
 def is_frame(x: Any) -> bool:
     """Whether x is a data frame of a library that narwhals knows."""
-    return nw.dependencies.is_into_dataframe(x)
+    return not isinstance(x, np.ndarray) and nw.dependencies.is_into_dataframe(x)
 
 
 @dataclass(frozen=True, eq=False)

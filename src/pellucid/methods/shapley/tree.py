@@ -27,7 +27,7 @@ import numpy as np
 from pellucid.core.errors import MethodError
 from pellucid.core.method import Card, Parts, TreeMethod
 from pellucid.core.scalar import pieces
-from pellucid.models.tree import engine
+from pellucid.models.tree import engine, groups
 from pellucid.models.tree.question import Question
 
 _CELLS = 2**20  # pairs of rows whose slopes are held at a time
@@ -96,14 +96,15 @@ def _behind_link(trees: Question) -> Parts:
         )
     n, p = trees.f.inputs.x.shape
     values, base, stderr = np.zeros((n, p)), np.zeros(n), np.zeros((n, p))
-    references = trees.known.forest.predict(background)
+    references, held = trees.known.forest.predict(background), groups.sizes(len(background))
     for rows in pieces(n, max(1, _CELLS // references.size)):
         x, number = trees.x[rows], trees.number(rows)
         slopes = number.slopes(trees.known.forest.predict(x), references)
-        groups = np.sum(
+        parts = np.sum(
             [engine.behind_link(part, x, background, slopes[..., m]) for m, part in enumerate(trees.sums())], axis=0
         )
-        values[rows], stderr[rows] = engine.mean_and_error(groups, engine.group_sizes(len(background)))
+        values[rows] = parts @ (held / held.sum())
+        stderr[rows] = groups.standard_error(values[rows], parts, held)
         base[rows] = number(np.broadcast_to(references, slopes.shape)).mean(1)
     said = (
         f"{trees.why}: values are contributions to the sum against each background row, rescaled to the change behind the link; "

@@ -9,12 +9,12 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from pellucid.core.errors import MethodError
-from pellucid.models.tree import background as groups
-from pellucid.models.tree import linked, pairs, pool, quadrature, table
+from pellucid.models.tree import few, groups, leaves, meeting, pairs, pool, prepared, quadrature, table
 from pellucid.models.tree import nodes as kernels
-from pellucid.models.tree.forest import Forest
+from pellucid.models.tree.forest import DEEPEST, Forest
+from pellucid.models.tree.prepared import gauss_legendre
 
-_DEEPEST = 10  # players of a leaf that goes through a table
+_FEW = 16  # rows that read tables one at a time
 _BITS = 64  # players of a leaf that meets background rows one by one
 
 
@@ -36,7 +36,7 @@ class Trees:
         """The trees that the question depends on."""
         return np.flatnonzero(np.maximum.reduceat(np.abs(self.v), self.forest.roots[:-1]) > 0)
 
-    @property
+    @cached_property
     def expected(self) -> float:
         """What the trees answer when every player is absent and follows the cover."""
         return self.base + float(self.v @ self.forest.reach)
@@ -50,15 +50,13 @@ class Trees:
 
 def path_dependent(trees: Trees, x: np.ndarray) -> np.ndarray:
     """Shapley values of rows x (n, columns), absent players following the cover: (n, players)."""
-    players, points = trees.forest.players, gauss_legendre(int(trees.forest.widest.max()))
-    tabled = _tabled(trees, len(x))
+    forest, players = trees.forest, trees.forest.players
+    ready, points = prepared.kept(forest, None), gauss_legendre(forest.deepest)
+    tabled = _tabled(trees, len(x)) if ready is None else forest.widest[trees.asked] <= DEEPEST
 
     def by_table(rows: np.ndarray, part: np.ndarray) -> np.ndarray:
-        phi = np.zeros((players, len(rows)))
-        deepest = int(trees.forest.widest[part].max())
-        columns = np.ascontiguousarray(rows.T)
-        table.values(*trees.nodes, part, columns, 0, *points, 1, deepest, players, phi)
-        return phi.T
+        tables = ready or prepared.made(forest, part, forest.leaves, None)
+        return _read(trees, rows, part, tables, 0)[..., 0]
 
     def by_points(rows: np.ndarray, part: np.ndarray) -> np.ndarray:
         phi = np.zeros((len(rows), players))
@@ -75,68 +73,87 @@ def path_dependent(trees: Trees, x: np.ndarray) -> np.ndarray:
 def interventional(trees: Trees, x: np.ndarray, background: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Shapley values of rows x (n, columns), absent players taken from background rows (b, columns).
 
-    -> (n, players), and each group's part of it (n, players, GROUPS) reduced to a standard error (n, players).
+    -> values and their standard errors, (n, players) each.
     """
     _check_bits(trees)
-    b, players = len(background), trees.forest.players
-    sizes = group_sizes(b)
-    points, weights = gauss_legendre(_DEEPEST), factorials(_BITS)
-    tabled = _worth_a_table(len(x), b)
+    forest, players, held = trees.forest, trees.forest.players, groups.sizes(len(background))
+    ready = prepared.kept(forest, background)
+    chosen = _worth_a_table(forest, len(x), len(background)) if ready is None else forest.leaves
+    left = not chosen[forest.leaves].all() if ready is None else forest.deepest > DEEPEST
 
     def kernel(rows: np.ndarray, part: np.ndarray) -> np.ndarray:
-        both = np.ascontiguousarray(np.concatenate([background, rows]).T)
-        phi = np.zeros((players, len(rows), groups.GROUPS))
-        groups.values(*trees.nodes, part, both, b, sizes, *points, weights, tabled, phi)
-        return phi.transpose(1, 0, 2)
+        tables = ready or prepared.made(forest, part, chosen, background)
+        found = _read(trees, rows, part, tables, groups.GROUPS)
+        if left:
+            met = _meet(trees, rows, part, background, np.ones((len(rows), len(background))), tables.offset)
+            found[..., 0] += met @ (held / held.sum())
+            found[..., 1:] += met
+        return found
 
     phi, stderr = np.zeros((len(x), players)), np.zeros((len(x), players))
-    for rows, answer in pool.run(kernel, x, trees.asked, nodes=len(trees.v), cells=players * groups.GROUPS):
-        phi[rows], stderr[rows] = mean_and_error(answer, sizes)
+    cells = players * (1 + groups.GROUPS)
+    for rows, answer in pool.run(kernel, x, trees.asked, nodes=len(trees.v), cells=cells):
+        phi[rows] = answer[..., 0]
+        stderr[rows] = groups.standard_error(answer[..., 0], answer[..., 1:], held)
     return phi, stderr
 
 
 def behind_link(trees: Trees, x: np.ndarray, background: np.ndarray, slopes: np.ndarray) -> np.ndarray:
     """As `interventional`, where each pair of a row and a background row has a weight of its own: slopes (n, b).
 
-    -> each group's mean (n, players, GROUPS), of which `mean_and_error` makes values and standard errors.
+    -> each group's mean (n, players, GROUPS)
     """
     _check_bits(trees)
-    players, columns = trees.forest.players, x.shape[1]
-    sizes, weights = group_sizes(len(background)), factorials(_BITS)
+    players, columns, alone = trees.forest.players, x.shape[1], prepared.none(trees.forest)
 
     def kernel(rows: np.ndarray, part: np.ndarray) -> np.ndarray:
-        both = np.ascontiguousarray(np.concatenate([background, rows[:, :columns]]).T)
-        phi = np.zeros((players, len(rows), groups.GROUPS))
-        linked.values(
-            *trees.nodes, part, both, len(background), sizes, np.ascontiguousarray(rows[:, columns:]), weights, phi
-        )
-        return phi.transpose(1, 0, 2)
+        weights = np.ascontiguousarray(rows[:, columns:])
+        return _meet(trees, rows[:, :columns], part, background, weights, alone)
 
-    parts = np.zeros((len(x), players, groups.GROUPS))
-    for rows, answer in pool.run(
-        kernel, np.hstack([x, slopes]), trees.asked, nodes=len(trees.v), cells=players * groups.GROUPS
-    ):
-        parts[rows] = answer
-    return parts
+    found = np.zeros((len(x), players, groups.GROUPS))
+    both, cells = np.hstack([x, slopes]), players * groups.GROUPS
+    for rows, answer in pool.run(kernel, both, trees.asked, nodes=len(trees.v), cells=cells):
+        found[rows] = answer
+    return found
 
 
-def group_sizes(references: int) -> np.ndarray:
-    """(GROUPS,) how many background rows each group holds."""
-    return np.bincount(np.arange(references) % groups.GROUPS, minlength=groups.GROUPS).astype(float)
+def _read(trees: Trees, rows: np.ndarray, part: np.ndarray, tables: prepared.Tables, lanes: int) -> np.ndarray:
+    """Rows (r, columns) read the tables: (r, players, 1 + lanes), the mean and each group's mean."""
+    players, n = trees.forest.players, len(rows)
+    found = np.empty((n, players, 1 + lanes))
+    if n <= _FEW:
+        alone, each = np.zeros((n, players)), np.zeros((n, players * lanes), np.float32)
+        few.read(*trees.nodes, part, rows, tables.offset, tables.arrays, alone, each)
+        found[..., 0], found[..., 1:] = alone, each.reshape(n, players, lanes)
+        return found
+    phi, grouped = np.zeros((players, n)), np.zeros((players, n * lanes), np.float32)
+    leaves.read(*trees.nodes, part, np.ascontiguousarray(rows.T), tables.offset, tables.arrays, phi, grouped)
+    found[..., 0], found[..., 1:] = phi.T, grouped.reshape(players, n, lanes).transpose(1, 0, 2)
+    return found
+
+
+def _meet(
+    trees: Trees, rows: np.ndarray, part: np.ndarray, background: np.ndarray, weights: np.ndarray, offset: np.ndarray
+) -> np.ndarray:
+    """Rows meet background rows in the leaves without an offset: each group's mean (r, players, GROUPS)."""
+    both = np.ascontiguousarray(np.concatenate([background, rows]).T)
+    phi, held = np.zeros((trees.forest.players, len(rows), groups.GROUPS)), groups.sizes(len(background))
+    meeting.values(*trees.nodes, part, both, len(background), held, weights, factorials(_BITS), offset, phi)
+    return phi.transpose(1, 0, 2)
 
 
 def interactions(trees: Trees, x: np.ndarray, background: np.ndarray | None) -> np.ndarray:
     """Shapley interaction indices of pairs of players, (n, players, players), zero on the diagonal."""
-    players, points = trees.forest.players, gauss_legendre(int(trees.forest.widest.max()))
+    players, points = trees.forest.players, gauss_legendre(trees.forest.deepest)
     weights = factorials(_BITS)
     given = np.zeros((0, x.shape[1])) if background is None else background
-    shallow = trees.forest.widest[trees.asked] <= _DEEPEST
+    shallow = trees.forest.widest[trees.asked] <= DEEPEST
 
     def by_table(rows: np.ndarray, part: np.ndarray) -> np.ndarray:
         phi = np.zeros((players * players, len(rows)))
         deepest = int(trees.forest.widest[part].max())
         both = np.ascontiguousarray(np.concatenate([given, rows]).T)
-        table.values(*trees.nodes, part, both, len(given), *points, 2, deepest, players, phi)
+        table.values(*trees.nodes, part, both, len(given), *points, deepest, players, phi)
         return _mirrored(phi.T.reshape(len(rows), players, players))
 
     def by_points(rows: np.ndarray, part: np.ndarray) -> np.ndarray:
@@ -161,19 +178,6 @@ def interactions(trees: Trees, x: np.ndarray, background: np.ndarray | None) -> 
     return found
 
 
-@lru_cache(maxsize=16)
-def gauss_legendre(widest: int) -> tuple[np.ndarray, np.ndarray]:
-    """Points and weights on [0, 1], (widest + 1, q): row d is exact for polynomials of degree d - 1, padded with weight 0."""
-    lanes = quadrature.LANES
-    q = max(1, -(-widest // (2 * lanes))) * lanes
-    points, weights = np.full((widest + 1, q), 0.5), np.zeros((widest + 1, q))
-    for d in range(1, widest + 1):
-        count = (d + 1) // 2
-        nodes, weight = np.polynomial.legendre.leggauss(count)
-        points[d, :count], weights[d, :count] = (nodes + 1) / 2, weight / 2
-    return points, weights
-
-
 @lru_cache(maxsize=1)
 def factorials(most: int) -> np.ndarray:
     """(most + 1, most + 1): a! c! / (a + c + 1)!"""
@@ -189,36 +193,19 @@ def _tabled(trees: Trees, rows: int) -> np.ndarray:
     """(asked,) whether a table per leaf beats the quadrature for so many rows, by rough prices in nanoseconds."""
     forest = trees.forest
     d = np.where(forest.leaves, forest.nodes["unique"], 0).astype(float)
-    build = np.where(d <= _DEEPEST, np.exp2(np.minimum(d, _DEEPEST)) * (d + 4 * np.ceil(d / 2)), np.inf)
+    build = np.where(d <= DEEPEST, np.exp2(np.minimum(d, DEEPEST)) * (d + 4 * np.ceil(d / 2)), np.inf)
     by_table = np.add.reduceat(100.0 + 0.8 * build + rows * (0.9 * d + 0.5), forest.roots[:-1])
     points = np.ceil(forest.widest / (2 * quadrature.LANES))
     by_points = np.diff(forest.roots) * rows * (30.0 + 30.0 * points)
     return (by_table < by_points)[trees.asked]
 
 
-def _worth_a_table(rows: int, references: int) -> np.ndarray:
-    """(players + 1,) whether leaves with so many players go through a table, by rough prices in nanoseconds."""
+def _worth_a_table(forest: Forest, rows: int, references: int) -> np.ndarray:
+    """(nodes,) whether a leaf goes through a table that is not kept, by rough prices in nanoseconds."""
     d = np.arange(_BITS + 1.0)
-    build = 1000.0 + 3.0 * references + np.exp2(np.minimum(d, _DEEPEST)) * (d + 2.0) * np.ceil(d / 2) * 4.0
-    return (d <= _DEEPEST) & (build + 4.5 * rows * d < 2.1 * rows * references)
-
-
-def mean_and_error(parts: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """parts (r, players, GROUPS), each group's mean -> the mean over all rows (r, players) and its standard error."""
-    mean = parts @ (sizes / sizes.sum())
-    used = int((sizes > 0).sum())
-    if used < 2:
-        return mean, np.full(mean.shape, np.nan)
-    off = (parts - mean[..., None]) * (sizes / sizes.sum())
-    return mean, np.sqrt((off**2).sum(-1) * used / (used - 1)) * _wider(used - 1)
-
-
-@lru_cache(maxsize=32)
-def _wider(freedom: int) -> float:
-    """Student's t over the normal quantile: 1.96 stated errors hold the truth in 95 % of cases for few groups, too."""
-    from scipy.stats import norm, t
-
-    return float(t.ppf(0.975, freedom) / norm.ppf(0.975))
+    build = 200.0 + 2.0 * references + 8.0 * np.minimum(2.0**d, references) * 1.5 ** np.minimum(d, DEEPEST)
+    worth = (d > 0) & (d <= DEEPEST) & (build + 2.0 * rows * d < 2.1 * rows * references)
+    return forest.leaves & worth[np.minimum(forest.nodes["unique"], _BITS)]
 
 
 def _mirrored(upper: np.ndarray) -> np.ndarray:
@@ -227,7 +214,7 @@ def _mirrored(upper: np.ndarray) -> np.ndarray:
 
 
 def _check_bits(trees: Trees) -> None:
-    widest = int(trees.forest.widest.max())
+    widest = trees.forest.deepest
     if widest > _BITS:
         raise MethodError(
             f"a path of this forest asks for {widest} different features; values against background rows go up to {_BITS}: "

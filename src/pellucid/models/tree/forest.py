@@ -25,6 +25,9 @@ from pellucid.models.tree import nodes as kernels
 NUMBER, ZERO_MISSING, SET_LEFT, SET_RIGHT = 0, 2, 4, 6  # rules; one more where a missing value goes left
 
 
+DEEPEST = 10  # players of a leaf that goes through a table
+
+
 @dataclass(frozen=True, eq=False)
 class RawTree:
     """One tree as its library keeps it, in any order with the root first; children are -1 at a leaf."""
@@ -65,10 +68,21 @@ class Forest:
     def outputs(self) -> int:
         return len(self.base)
 
-    @property
+    @cached_property
     def leaves(self) -> np.ndarray:
         """(nodes,) True at leaves."""
-        return self.nodes["feature"] < 0
+        return np.asarray(self.nodes["feature"] < 0)
+
+    @cached_property
+    def patterns(self) -> float:
+        """How many patterns of satisfied conditions the leaves with few players have in all."""
+        unique = self.nodes["unique"][self.leaves]
+        return float(np.exp2(unique[(unique > 0) & (unique <= DEEPEST)]).sum())
+
+    @cached_property
+    def deepest(self) -> int:
+        """The most players on any path."""
+        return int(self.widest.max())
 
     @cached_property
     def widest(self) -> np.ndarray:

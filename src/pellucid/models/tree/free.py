@@ -13,9 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from pellucid.models.tree import pool
-from pellucid.models.tree.background import count
 from pellucid.models.tree.compiled import kernel
 from pellucid.models.tree.engine import Trees
+from pellucid.models.tree.meeting import count
 from pellucid.models.tree.nodes import goes_left
 from pellucid.models.tree.question import Question
 

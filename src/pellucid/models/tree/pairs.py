@@ -1,6 +1,6 @@
 """Interactions against background rows where leaves have too many players for a table: rows meet one by one.
 
-With A, C, a, c as in `background`, the Shapley interaction index of a leaf's game is, for pairs of players,
+With A, C, a, c as in `meeting`, the Shapley interaction index of a leaf's game is, for pairs of players,
 
     within A:  (a - 2)! c! / (a + c - 1)!     across:  -(a - 1)! (c - 1)! / (a + c - 1)!     within C:  a! (c - 2)! / (a + c - 1)!
 
@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.models.tree.background import count
 from pellucid.models.tree.compiled import kernel
+from pellucid.models.tree.meeting import count
 from pellucid.models.tree.nodes import branch, step
 from pellucid.models.tree.table import slots, tallest
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +25,7 @@ from pellucid.models.tree.link import Link, Number, linear
 from pellucid.models.tree.reading import Reading, read
 
 _PROBE = 8  # rows that a kept forest has to answer as the model does
+_QUESTIONS = 8  # linear questions that a forest is kept under
 _FLOAT32 = 2.0**-18  # a few roundings of a sum in float32, relative to its size
 
 
@@ -35,6 +36,16 @@ class Known:
     steps: tuple[Any, ...]
     reading: Reading
     forest: Forest
+    asked: dict[bytes, Trees] = field(default_factory=dict)
+
+    def trees(self, weights: np.ndarray) -> Trees:
+        """The forest under a linear question, weights (outputs,): from the last time, where it is the same one."""
+        key = weights.tobytes()
+        if key not in self.asked:
+            while len(self.asked) >= _QUESTIONS:
+                self.asked.pop(next(iter(self.asked)))
+            self.asked[key] = Trees(self.forest, *self.forest.read(weights))
+        return self.asked[key]
 
 
 _KNOWN: weakref.WeakKeyDictionary[Any, dict[tuple[int, ...], Known]] = weakref.WeakKeyDictionary()
@@ -96,8 +107,7 @@ class Question:
         pairs, which = np.unique(np.stack([pick.columns, minus], axis=1), axis=0, return_inverse=True)
         for k, (plus, less) in enumerate(pairs):
             weights = readout[plus] - (readout[less] if less >= 0 else 0.0)
-            v, base = self.known.forest.read(weights)
-            yield np.flatnonzero(which.ravel() == k), Trees(self.known.forest, v, base)
+            yield np.flatnonzero(which.ravel() == k), self.known.trees(weights)
 
     @property
     def readout(self) -> np.ndarray | None:
@@ -131,7 +141,7 @@ class Question:
     def sums(self) -> Iterator[Trees]:
         """The forest once for each of its outputs."""
         for weights in np.eye(self.known.forest.outputs):
-            yield Trees(self.known.forest, *self.known.forest.read(weights))
+            yield self.known.trees(weights)
 
     def own(self, rows: np.ndarray) -> np.ndarray:
         """The forest's own answer, in float64, for some of the rows (k,)."""

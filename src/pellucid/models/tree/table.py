@@ -1,21 +1,8 @@
-"""Shallow leaves: a table per leaf over the patterns of satisfied conditions, read by every row.
+"""Interactions through a table per leaf over the patterns of satisfied conditions, read by every row.
 
-A leaf with d players on its path knows of a row only the pattern o in {0, 1}^d of players whose edges it satisfies, and
-of the reference only the distribution c over such patterns z: products of cover shares (path-dependent) or counts of
-background rows (interventional). With t the probability that a player is present, the leaf's game is
-
-    G_t(o) = sum_z c(z) prod_j M_t[o_j, z_j],     M_t = [[1, t], [1 - t, 0]]    (rows o, columns z; satisfied first)
-
-which is M_t applied along every axis. The Shapley value is the integral over t of G with player i's factor replaced by
-o_i - z_i (Owen 1972). Where a and b are the parts of c with z_i satisfied and not, G(o_i = 1) = a + t b and
-G(o_i = 0) = (1 - t) a, so that factor makes b or -a, and all players' values come from two tables, with o^i for o without i:
-
-    A = integral of G_t / (1 - t),   B = integral of G_t / t,
-    phi_i(o) = -A(o) where o_i = 0,  B(o) - B(o^i) - A(o^i) where o_i = 1.
-
-Two such replacements give the interaction of a pair. The integrands are polynomials of degree d - 1 and d - 2, so
-ceil(d / 2) Gauss-Legendre points are exact.
-A table lives while its leaf is visited.
+With G_t and M_t as in `leaves`, the Shapley interaction of two players is the integral over t of G_t with both their factors
+replaced by o - z (Owen 1972): one replacement is `derive`, and a pair takes two. The integrand is a polynomial of degree d - 2,
+so ceil(d / 2) Gauss-Legendre points are exact. A table lives while its leaf is visited.
 """
 
 from __future__ import annotations
@@ -79,24 +66,6 @@ def derive(game: np.ndarray, d: int, j: int, t: float, weight: float, out: np.nd
 
 
 @kernel
-def gather(game: np.ndarray, t: float, weight: float, absent: np.ndarray, present: np.ndarray) -> None:
-    """Adds one point's part of A and B: all (2^d,), or any number of numbers."""
-    a, b = weight / (1.0 - t), weight / t
-    for o in range(len(game)):
-        absent[o] += a * game[o]
-        present[o] += b * game[o]
-
-
-@kernel
-def spread(absent: np.ndarray, present: np.ndarray, half: int, out: np.ndarray) -> None:
-    """A and B -> one player's value for every pattern: all (2^d,), half = 2^(the player's place)."""
-    for low in range(0, len(out), 2 * half):
-        for o in range(low, low + half):
-            out[o] = -absent[o]
-            out[o + half] = present[o + half] - present[o] - absent[o]
-
-
-@kernel
 def tally(patterns: np.ndarray, rows: int, weight: float, counts: np.ndarray) -> None:
     """How the background rows are distributed over patterns: patterns (rows + ...,) -> counts (2^d,)."""
     counts[:] = 0.0
@@ -133,50 +102,13 @@ def play(shares: np.ndarray, counts: np.ndarray, references: int, d: int, t: flo
 
 
 @kernel
-def leaf_table(
-    d: int,
-    order: int,
-    value: float,
-    shares: np.ndarray,
-    counts: np.ndarray,
-    references: int,
-    t: np.ndarray,
-    w: np.ndarray,
-    game: np.ndarray,
-    once: np.ndarray,
-    twice: np.ndarray,
-    out: np.ndarray,
-) -> int:
-    """One leaf for every pattern: its values (order 1) or its interactions (order 2) -> how many tables out (k, 2^d) holds."""
-    size = 1 << d
-    held = d if order == 1 else d * (d - 1) // 2
-    if order == 1:
-        once[:size], twice[:size] = 0.0, 0.0
-    else:
-        out[:held, :size] = 0.0
-    for q in range(len(t)):
-        play(shares, counts, references, d, t[q], game)
-        if order == 1:
-            gather(game[:size], t[q], w[q] * value, once, twice)
-        else:
-            leaf_pairs(game, d, t[q], w[q] * value, once, out)
-    if order == 1:
-        for j in range(d):
-            spread(once, twice, 1 << j, out[j, :size])
-    return held
-
-
-@kernel
-def targets(who: np.ndarray, d: int, order: int, players: int, out: np.ndarray) -> None:
-    """Where each table of a leaf goes: a player, or a pair (i, j), i < j, as i * players + j: out (k,)."""
+def targets(who: np.ndarray, d: int, players: int, out: np.ndarray) -> None:
+    """Where each table of a leaf goes: a pair (i, j), i < j, as i * players + j: out (k,)."""
     k = 0
     for i in range(d):
-        if order == 1:
-            out[i] = who[i]
-        else:
-            for j in range(i + 1, d):
-                out[k] = min(who[i], who[j]) * players + max(who[i], who[j])
-                k += 1
+        for j in range(i + 1, d):
+            out[k] = min(who[i], who[j]) * players + max(who[i], who[j])
+            k += 1
 
 
 @kernel
@@ -200,13 +132,11 @@ def values(
     references: int,
     points: np.ndarray,
     weights: np.ndarray,
-    order: int,
     deepest: int,
     players: int,
     phi: np.ndarray,
 ) -> None:
-    """The chosen trees: adds the Shapley values (order 1) of rows x[:, references:] to phi (players, r), or their
-    interactions (order 2) to phi (players * players, r).
+    """The chosen trees: adds the interactions of rows x[:, references:] to phi (players * players, r).
 
     x (columns, references + r) holds the background rows first; none means cover shares. points and weights (d + 1, q):
     the quadrature for leaves with d players, of which there are at most `deepest`.
@@ -215,8 +145,7 @@ def values(
     patterns = np.zeros((height + 1, x.shape[1]), np.uint16)
     took = np.empty((height + 1, x.shape[1]), np.uint16)
     most = deepest * deepest
-    out, counts, game = np.empty((most, size)), np.empty(size), np.empty(size)
-    once, twice = np.empty(size), np.empty(size)
+    out, counts, game, once = np.empty((most, size)), np.empty(size), np.empty(size), np.empty(size)
     who, shares, goal = np.empty(deepest, np.int64), np.empty(deepest), np.empty(most, np.int64)
     for tree in trees:
         for i in range(roots[tree], roots[tree + 1]):
@@ -226,13 +155,15 @@ def values(
                 step(patterns[k - 1], took[k - 1], i == node.parent + 1, node.bit, node.above < 0, patterns[k])
             if node.feature >= 0:
                 branch(node, words, x, took[k])
-            elif v[i] != 0.0 and k:
-                d, q = node.unique, (node.unique + 1) // 2
+            elif v[i] != 0.0 and node.unique > 1:
+                d, held = node.unique, node.unique * (node.unique - 1) // 2
                 slots(nodes, i, who, shares)
                 if references:
                     tally(patterns[k], references, 1.0 / references, counts[: 1 << d])
-                t, w = points[d, :q], weights[d, :q]
-                held = leaf_table(d, order, v[i], shares, counts, references, t, w, game, once, twice, out)
-                targets(who, d, order, players, goal)
+                out[:held, : 1 << d] = 0.0
+                for q in range((d + 1) // 2):
+                    play(shares, counts, references, d, points[d, q], game)
+                    leaf_pairs(game, d, points[d, q], weights[d, q] * v[i], once, out)
+                targets(who, d, players, goal)
                 for j in range(held):
                     look_up(out[j], patterns[k, references:], phi[goal[j]])
