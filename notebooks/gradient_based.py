@@ -109,7 +109,10 @@ scenes.beside(at, grad_cam)
 # %%
 first, second = (2, 3) if at.where is None else (2, 5)
 both = [explain(pc.GradCAM(), target=int(at.targets[row])) for row in (first, second)]
-pc.plot.gallery(both, row=first)[0]
+panels = pc.plot.gallery(both, row=first)
+for panel, row in zip(panels[1:], (first, second), strict=True):
+    panel.set_title(f"asked for “{at.asked[row]}”", loc="left", fontsize=9)
+panels[0]
 
 # %%
 pd.DataFrame(
@@ -263,7 +266,10 @@ pd.DataFrame(
 ).round(3)
 
 # %%
-pc.plot.gallery(list(made.values()), row=0)[0]
+panels = pc.plot.gallery(list(made.values()), row=0)
+for panel, name in zip(panels[1:], made, strict=True):
+    panel.set_title(name, loc="left", fontsize=9)
+panels[0]
 
 # %% [markdown]
 # Same network, same picture, same method, and rankings that have little in common. None is wrong; they answer different
@@ -338,8 +344,8 @@ for record in (guided, saliency, explain(pc.GradCAM(relu=False)), explain(pc.Int
 pd.DataFrame(curves).rename_axis("layers drawn anew, from the output").round(2)
 
 # %% [markdown]
-# One row per depth. A map of the network falls to zero as soon as the head is random. Guided backpropagation hardly notices until
-# the first layers go: it shows edges that the lower layers see, whatever the network does with them.
+# One line per depth. A map of the network loses its pattern within a few layers from the output. Where guided backpropagation
+# keeps its own until the first layers go, it shows edges that the lower layers see, whatever the network does with them.
 #
 # The second question: does the map change with the class? Beside guided backpropagation stands Grad-CAM.
 

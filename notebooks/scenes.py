@@ -136,7 +136,7 @@ def signed(value: float) -> str:
 def beside(at: Scene, record: pc.Attribution, rows: tuple[int, ...] = (0, 2)) -> Sheet:
     """Pictures with their maps, and the evidence below them."""
     side = 2.3
-    figure = Sheet(figsize=(2 * side * len(rows), side + 1.0), layout="constrained")
+    figure = Sheet(figsize=(2 * side * len(rows), side + 0.8), layout="constrained")
     axes = figure.subplots(1, 2 * len(rows)).reshape(-1, 2)
     for row, (left, right) in zip(rows, axes, strict=True):
         pc.plot.picture(record, row, left)

@@ -77,6 +77,23 @@ def briefly_trained():
     return photographs.network(steps=3)
 
 
+@pytest.mark.slow
+def test_the_site_builds_offline_even_without_pictures(tmp_path, monkeypatch):
+    def refuse(name, folder):
+        raise ValueError("no pictures today")
+
+    monkeypatch.setattr(figures, "method", refuse)
+    monkeypatch.setattr(figures, "metric", refuse)
+    monkeypatch.setattr(site.gallery, "write", lambda folder, real, tell: site._put(folder / "index.md", "# Gallery"))
+    told = []
+    start = site.build(site.write(tmp_path / "docs", tell=told.append))
+    assert len(told) == len(ALL) and told[0] == f"no picture of {ALL[0]}: no pictures today"
+    made = sorted(page.relative_to(start.parent).as_posix() for page in start.parent.rglob("*.html"))
+    assert {f"methods/{name}.html" for name in registry.METHODS} <= set(made)
+    assert 'src="../worker.js"' in (start.parent / "methods/GradCAM.html").read_text(encoding="utf-8")
+    assert (start.parent / "worker.js").exists() and (start.parent / "search.js").exists()
+
+
 def test_methods_go_where_their_card_says():
     assert worlds.suited(registry.resolve("GradCAM").card).x.shape == (1, 3, 96, 96)
     assert worlds.suited(registry.resolve("KernelShap").card).x.shape == (1, 10)
