@@ -44,7 +44,8 @@ curves of the class score, positive where the map is better, with the paired 95 
 |---|---|---|---|---|---|---|
 """
 FOOT = """
-Made by `python -m benchmarks.photos` on one thread. Values per pixel are summed over colours and averaged over a window.
+Made by `python -m benchmarks.photos` on one thread of a busy machine.
+Values per pixel are summed over colours and averaged over a window.
 """
 
 

@@ -30,7 +30,8 @@ class LayerCAM(LayerMethod):
         output="a map over places",
         cost="1 forward row and a backward pass down to the layer",
         strengths="useful at shallow layers; as cheap as Grad-CAM",
-        weaknesses="counts only evidence in favour; noisy at the shallowest layers",
+        weaknesses="counts only evidence in favour; noisy at the shallowest layers; on 20 photographs no better "
+        "than a random order on deletion (docs/evidence/gradient.md)",
         paper="Jiang et al. 2021",
     )
 
