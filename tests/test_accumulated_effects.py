@@ -141,3 +141,12 @@ def test_what_it_cannot_do_is_said():
         pc.effect(f, X, "a", pc.AccumulatedLocalEffects(), grid=[3])
     with pytest.raises(pc.MethodError):
         pc.AccumulatedLocalEffects(bins=0)
+
+
+def test_one_bin_has_half_the_error_of_its_mean_effect():
+    """Centred between two edges, the curve is half the mean effect to either side."""
+    X = correlated(80, 0.3)
+    made = pc.effect(lambda x: x[:, 0] * x[:, 1], X, 0, pc.AccumulatedLocalEffects(bins=1))
+    effects = X[:, 1] * np.ptp(X[:, 0])
+    np.testing.assert_allclose(made.mean, [-effects.mean() / 2, effects.mean() / 2])
+    np.testing.assert_allclose(made.stderr, effects.std(ddof=1) / np.sqrt(80) / 2)

@@ -170,6 +170,11 @@ def test_columns_that_go_together_are_warned_of_with_the_measured_share():
     assert 60 < share <= 100
     assert pc.effect(product, z, 0).receipt.warnings == ()
     assert pc.effect(product, together, 0, pc.AccumulatedLocalEffects()).receipt.warnings == ()
+    flat = rng.uniform(size=(2000, 2))
+    wide = np.column_stack(
+        [flat[:, 0], flat[:, 1] + 0.4 * flat[:, 0]]
+    )  # correlated, and yet nearly every point is among the data
+    assert pc.effect(product, wide, 0).receipt.warnings == ()
 
 
 def test_memory_is_bounded_and_pieces_do_not_show(monkeypatch: pytest.MonkeyPatch):
