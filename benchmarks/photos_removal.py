@@ -31,7 +31,7 @@ def contestants(masks: int, steps: int) -> dict[str, tuple[Any, Any]]:
         "LIME, quickshift": (pc.LIME(samples=masks), quickshift),
         "LIME, SLIC": (pc.LIME(samples=masks), pc.Superpixels(pc.SLIC(segments=50))),
         "RISE": (pc.RISE(samples=masks), None),
-        "Occlusion": (pc.Occlusion(window=32, stride=16), None),
+        "Occlusion": (pc.Occlusion(window=32), None),
         "MeaningfulPerturbation": (pc.MeaningfulPerturbation(steps=steps), None),
         "GradCAM": (pc.GradCAM(), None),
     }

@@ -20,6 +20,7 @@ import numpy as np
 import psutil
 import torch
 from scipy.ndimage import zoom
+from skimage.data import astronaut
 from torch import nn
 
 import pellucid as pc
@@ -96,7 +97,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    net, x = small_network(), np.random.default_rng(0).normal(size=(1, 3, SIDE, SIDE)).astype(np.float32)
+    photo = astronaut()[:448:2, 32:480:2].transpose(2, 0, 1) / 127.5 - 1
+    net, x = small_network(), photo[None].astype(np.float32)
     rise, lime = pc.RISE(samples=options.masks), pc.LIME(samples=options.samples)
     segments = pc.Superpixels()
     tasks: dict[str, Callable[[], Any]] = {

@@ -102,12 +102,13 @@ class Moments:
     vvmm: Any  # (n, P) of v^2 m^2
 
     @classmethod
-    def of(cls, masks: Any, v: Any) -> Self:
-        """masks (m, *space), which are used up; v (n, m)"""
-        flat = masks.reshape(len(masks), -1)
-        v_sum, m, vm = v.sum(1), flat.sum(0), v @ flat
+    def of(cls, masks: Any, v: np.ndarray, place: Callable[[np.ndarray], Any]) -> Self:
+        """masks (m, *space), which are used up; v (n, m), brought to them by `place`: two passes over the masks"""
+        flat, ones, n = masks.reshape(len(masks), -1), np.ones((1, v.shape[1])), len(v)
+        once = place(np.concatenate([ones, v])) @ flat
         flat *= flat
-        return cls(len(flat), v_sum, m, vm, flat.sum(0), v @ flat, (v * v) @ flat)
+        twice = place(np.concatenate([ones, v, v * v])) @ flat
+        return cls(len(flat), v.sum(1), once[0], once[1:], twice[0], twice[1 : n + 1], twice[n + 1 :])
 
     def __add__(self, other: Moments) -> Moments:
         return Moments(*(a + b for a, b in zip(self._parts(), other._parts(), strict=True)))

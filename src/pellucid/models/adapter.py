@@ -221,7 +221,7 @@ class BlackBox:
             few = masks[part].on(self.adapter.place)
             weights = few.grown()
             scores = self.blend(x, weights if few.spread else weights > 0.5, reference)
-            more = Moments.of(weights, self.adapter.place(scores - about[:, None]))
+            more = Moments.of(weights, scores - about[:, None], self.adapter.place)
             found = more if found is None else found + more
         assert found is not None
         return found.on(lambda sums: plain_array(sums, float))

@@ -188,14 +188,17 @@ class TorchScalar(BlackBox):
     def blend(self, x: np.ndarray, masks: np.ndarray | Tensor, reference: np.ndarray) -> np.ndarray:
         n, values = len(x), np.empty((len(x), len(masks)))
         on_device, empty = self.adapter.input(x), self.adapter.input(reference)
-        change = on_device - empty
         with torch.no_grad():
             for part in pieces(len(masks), max(1, self.size // n)):
                 shown = widen(masks[part], x.shape[1:], self.channels)
                 shown = shown if isinstance(shown, Tensor) else self.adapter.place(shown)
-                shown = shown if shown.dtype == torch.bool else shown.to(change.dtype)
+                shown = shown if shown.dtype == torch.bool else shown.to(empty.dtype)
                 # chosen, not weighed, where masks are 0/1: exact, and what is hidden may be NaN
-                mixed = torch.where(shown, on_device, empty) if shown.dtype == torch.bool else empty + shown * change
+                mixed = (
+                    torch.where(shown, on_device, empty)
+                    if shown.dtype == torch.bool
+                    else torch.lerp(empty, on_device, shown)
+                )
                 mixed = mixed.flatten(0, 1)
                 rows = np.tile(np.arange(n), len(shown))
                 for piece in pieces(len(rows), self.size):
