@@ -175,6 +175,7 @@ def test_what_a_model_never_sees_is_no_player():
     assert b.fill(np.array([[1, 1, 0, 1]], bool))[0, 0, 0] == "one, three"
     assert b.fill(np.ones((1, 4), bool))[0, 0, 0] == "one, two three four."
     np.testing.assert_array_equal(b.lift(np.array([[1.0, 2, 3, 4]])), [[1, 2, 3, 4, 0, 0]])
+    assert bound("one, two three", form=Form(text=TextForm(seen=lambda text: (0, 9)))).names == ("one", ",", "two")
     tail = bound("one two three", form=Form(text=TextForm(seen=lambda text: (4, 13))))
     assert tail.names == ("two", "three") and tail.fill(np.array([[1, 0]], bool))[0, 0, 0] == "two"
 

@@ -217,6 +217,8 @@ def suited(model: Any, x: Any) -> tuple[Any, tuple[str, ...] | None]:
     """The rows as this model takes them, and their names: a frame, or its numbers where the model knows no columns."""
     if not is_frame(x):
         return x, None
+    if _wants_texts(model, x):
+        return x.iloc[:, 0].to_numpy(dtype=object), None
     if not _wants_array(model):
         return _used(model, x), None
     words = [name for name in x.columns if not pd.api.types.is_numeric_dtype(x[name])]
@@ -235,6 +237,14 @@ def _used(model: Any, frame: pd.DataFrame) -> pd.DataFrame:
     if wanted is None or not set(wanted) <= set(frame.columns):
         return frame
     return frame[[name for name in frame.columns if name in wanted]]
+
+
+def _wants_texts(model: Any, frame: pd.DataFrame) -> bool:
+    """A single column of words, and an estimator that knows neither columns nor how many: a pipeline that reads texts."""
+    from pellucid.models.tabular import is_estimator, used_columns
+
+    alone = len(frame.columns) == 1 and not pd.api.types.is_numeric_dtype(frame.iloc[:, 0])
+    return alone and is_estimator(model) and used_columns(model) is None and not hasattr(model, "n_features_in_")
 
 
 def _wants_array(model: Any) -> bool:

@@ -173,7 +173,7 @@ def _usual(model: Any, table: Rows, x: Any, material: Material) -> Rows | None:
     """Reference rows: of the other file, or of this one if it holds a table; none for pictures unless given."""
     from pellucid.cli.data import read_features, reference
 
-    if material.size == 0:
+    if material.size == 0 or getattr(x, "ndim", 2) == 1:  # texts need no reference
         return None
     if material.background is not None:
         return reference(model, read_features(material.background, material.label), x, material.size)
