@@ -134,6 +134,15 @@ def test_company_slices_and_files(tmp_path):
     assert cost.rows_forward == pc.explain(f, x[[3, 3, 3]], pc.KernelShap(samples=20)).receipt.rows_forward
 
 
+def test_a_line_per_cell():
+    x = sparse.vstack([sparse.csr_matrix((1, 40)), counts(2)]).tocsr()
+    for given, masker in ((x, None), (x.toarray(), pc.Nonzero())):
+        a = pc.explain(lambda X: X @ W, given, pc.ExactShapley(), masker=masker)
+        frame, (rows, columns) = a.to_frame(), x.nonzero()
+        assert frame["row"].tolist() == rows.tolist() and frame["feature"].tolist() == [f"x{j}" for j in columns]
+        np.testing.assert_allclose(frame["value"], np.asarray(x[rows, columns]).ravel() * W[columns])
+
+
 def test_a_big_matrix_stays_small():
     """1,000 x 100,000: 800 MB if it were dense."""
     n, p = 1000, 100_000

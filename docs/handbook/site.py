@@ -22,6 +22,7 @@ KEPT = {
     "README.md": "index.md",
     "docs/architecture.md": "concepts/architecture.md",
     "docs/coverage.md": "concepts/coverage.md",
+    "docs/kernel_width.md": "concepts/kernel_width.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changes.md",
     "LICENSE": "license.md",
@@ -103,6 +104,7 @@ def nav() -> Nav:
         {
             "Concepts": [
                 {"How to read a receipt": "concepts/receipt.md"},
+                {"What LIME's kernel width does": "concepts/kernel_width.md"},
                 {"Architecture": "concepts/architecture.md"},
                 {"What is covered": "concepts/coverage.md"},
             ]

@@ -186,7 +186,13 @@ class Attribution(Record):
         if self.stderr is not None:
             columns["stderr"] = self.stderr.reshape(-1)
         frame = pd.DataFrame(columns)
-        return frame if self.texts is None else frame[self.data.reshape(-1) != ""].reset_index(drop=True)
+        if self.texts is not None:
+            return frame[self.data.reshape(-1) != ""].reset_index(drop=True)
+        if self.players is None or self.players.own is None or self.players.labels is None:
+            return frame
+        player = self.players.labels.reshape(-1)  # each row has players of its own: the cells of a sparse matrix
+        known = [self.players.own[row][k] if k >= 0 else None for row, k in zip(frame["row"], player, strict=True)]
+        return frame.assign(feature=known)[player >= 0].reset_index(drop=True)
 
     def to_shap(self) -> Any:
         """A `shap.Explanation` of the finished rows, for the shap package's own plots; needs shap."""
