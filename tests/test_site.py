@@ -1,11 +1,12 @@
 """The documentation site: every method and metric has a page, a picture and a meaning for each field; nothing is fetched."""
 
+import dataclasses
 import html
 import re
 
 import markdown as reader
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import photographs
@@ -20,6 +21,10 @@ def seen(text: str) -> str:
     return html.unescape(re.sub(r"<[^>]*>", "", reader.markdown(text, extensions=["tables", "fenced_code"])))
 
 
+@example("_a_")
+@example("*a*")
+@example("[a](b)")
+@example("<b>&lt;")
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="`"), min_size=1))
 def test_no_sign_of_a_docstring_is_taken_for_markup(text):
     assert seen(f"x {prose.plain(text)}") == f"x {text}"
@@ -45,6 +50,18 @@ def test_the_meaning_of_a_field_is_found_in_its_docstring():
     assert (layer.name, layer.kind, layer.default) == ("layer", "str | None", "None")
     assert layer.meaning == "`layer` by name, None for the last one with space"
     assert grid.meaning == "`grid` (h, w) of tokens" and relu.meaning == "`relu` False keeps evidence against"
+
+
+def test_a_clause_that_names_no_field_belongs_to_the_one_before():
+    @dataclasses.dataclass
+    class Made:
+        """`start` is where it begins; several are averaged. `seed` too."""
+
+        start: int = 0
+        seed: int = 1
+
+    start, seed = prose.fields(Made)
+    assert start.meaning == "`start` is where it begins; several are averaged" and seed.meaning == "`seed` too"
 
 
 @pytest.mark.parametrize("name", ALL)
