@@ -252,3 +252,10 @@ def test_a_loss_can_be_explained_by_methods_that_only_ask():
     boosted = HistGradientBoostingClassifier(max_iter=4).fit(X, TWO)
     b = pc.explain(boosted, X[:3], pc.ExactShapley(), target=pc.Loss(TWO[:3]), background=X[20:30])
     np.testing.assert_allclose(b.scores, -np.log(boosted.predict_proba(X[:3])[np.arange(3), TWO[:3]]))
+
+
+def test_where_both_rows_have_the_same_sum_the_slope_is_the_derivative():
+    corners = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], float)
+    model = RandomForestRegressor(1, bootstrap=False, random_state=0).fit(corners, corners @ [1.0, -1.0])
+    a = pc.explain(model, corners[3:], TreeShap(), target=pc.Loss([3.0]), background=corners[:1])
+    np.testing.assert_allclose(a.values[0], [-6.0, 6.0], atol=CLOSE)  # (1, -1) times 2 (0 - 3)
