@@ -341,6 +341,15 @@ def test_rules_are_sliced_and_kept(tmp_path: Path):
     assert isinstance(part.rules[0][0], Condition)
 
 
+def test_a_condition_on_single_values():
+    levels = np.array(["a", None, "b", "c"], dtype=object)
+    assert Condition("c", 0, "", values=("a", "c")).holds(levels).tolist() == [True, False, False, True]
+    assert Condition("c", 0, "", missing=True).holds(levels).tolist() == [False, True, False, False]
+    numbers = np.array([1.0, np.nan, 2.0, 3.0])
+    assert Condition("c", 0, "", low=1.0, high=2.0).holds(numbers).tolist() == [False, False, True, False]
+    assert Condition("c", 0, "", low=1.0).holds(numbers).tolist() == [False, False, True, True]
+
+
 # --- parts of pictures and sequences ----------------------------------------------------------------------------------
 
 
