@@ -19,7 +19,8 @@ from pellucid.methods.anchor.decision import Decision
 from pellucid.methods.anchor.masks import Masks
 from pellucid.methods.anchor.search import Anchor, Pull, Search, Turns
 from pellucid.methods.anchor.table import Table
-from pellucid.methods.run import as_masker, layout_of
+from pellucid.methods.recording import layout_of
+from pellucid.methods.run import as_masker
 from pellucid.models.prepare import Prepared, prepare
 
 _CELLS = 2**22  # numbers of perturbed inputs held at once
