@@ -247,6 +247,69 @@ def test_markup_of_the_user_is_only_text(run, folder: Path):
     assert result.exit_code == 0 and "[red]a[/red]" in result.stdout and "[/b]" in result.stdout
 
 
+# anchor
+
+
+def test_anchor_prints_the_rule_with_its_precision_and_coverage_and_keeps_it(run, folder: Path):
+    result = run("anchor", *TABLE, "--rows", "2,0", "--threshold", "0.8", "--out", "rules.npz", "--plot", "rules.png")
+    assert result.exit_code == 0 and result.stderr == "", result.output
+    record, text = pc.load(folder / "rules.npz"), " ".join(result.stdout.split())
+    assert isinstance(record, pc.Rules) and record.method == pc.Anchors(threshold=0.8)
+    for i in range(2):
+        interval = f"{record.precision[i]:.1%} of {record.samples[i]:,} perturbed rows, {record.low[i]:.1%} to"
+        assert f"if {record.words(i)}, then {record.answers[i]} precision {interval} {record.high[i]:.1%}" in text
+        assert f"applies to {record.coverage[i]:.1%} of 58 background rows" in text
+    labels = pd.read_csv(folder / "rows.csv")["kind"]
+    assert text.index(f"row 2 label {labels[2]}") < text.index(f"row 0 label {labels[0]}") < text.index("receipt")
+    assert "58 rows of rows.csv, none of them explained here" in text and "rules.npz" in text
+    assert (folder / "rules.png").read_bytes().startswith(b"\x89PNG")
+    assert max(map(len, result.stdout.splitlines())) <= 80 and "\x1b" not in result.stdout
+
+
+def test_anchor_as_json_is_what_the_library_gives(run, folder: Path):
+    told = document(run("anchor", *TABLE, "--rows", "0:2", "--beam-size", "1", "--seed", "3", "--json"))
+    frame = pd.read_csv(folder / "rows.csv").drop(columns="kind")
+    model = pytest.importorskip("skops.io").load(folder / "model.skops", trusted=[])
+    record = pc.anchor(model, frame.iloc[:2], pc.Anchors(beam_size=1, seed=3), background=frame.iloc[2:])
+    assert [[one["words"] for one in rule] for rule in told["rules"]] == [list(map(str, rule)) for rule in record.rules]
+    assert told["precision"] == record.precision.tolist() and told["low"] == record.low.tolist()
+    assert told["coverage"] == record.coverage.tolist() and told["answers"] == list(record.answers)
+    assert told["sentences"] == [record.sentence(0), record.sentence(1)] and told["rows"] == [0, 1]
+    assert told["labels"] == pd.read_csv(folder / "rows.csv")["kind"].tolist()[:2] and told["parts"] is None
+    spelled = document(run("anchor", *TABLE, "--rows", "0:2", "--method", "Anchors(beam_size=1, seed=3)", "--json"))
+    assert spelled["precision"] == told["precision"] and spelled["samples"] == told["samples"]
+
+
+def test_anchor_says_where_no_rule_is_precise_enough(run):
+    shown = run("anchor", *NUMBERS, "--within", "0.001", "--max-size", "1", "--rows", "0", "--budget", "20s")
+    assert shown.exit_code == 0, shown.output
+    assert "! no rule reached the threshold" in shown.stdout
+    given = run("anchor", *NUMBERS, "--within", "100", "--rows", "0")
+    assert "whatever the row, then" in given.stdout and "no rule reached" not in given.stdout
+
+
+def test_help_of_anchor_shows_the_fields_of_its_method(run):
+    shown = run("anchor", "--help")
+    assert shown.exit_code == 0 and "Options of Anchors" in shown.stdout
+    assert "--threshold" in shown.stdout and "the precision wanted" in " ".join(shown.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        ((*TABLE, "--method", "LIME"), 1, "finds no rules: give Anchors"),
+        ((*TABLE, "--threshold", "2"), 2, "expected a share between 0 and 1"),
+        ((*TABLE, "--samples", "60"), 2, "No such option '?--samples"),
+        ((*TABLE, "--background-size", "0"), 1, "needs background rows"),
+        ((*TABLE, "--rows", "60"), 1, "no row 60"),
+        ((*TABLE[:-1], "kin"), 1, "no column 'kin'; did you mean 'kind'"),
+        (("--model", "cli_probe_models:wrong", "--data", "numbers.csv"), 1, "ValueError: the cable is unplugged on"),
+    ],
+)
+def test_anchor_says_what_is_wrong(run, args: tuple[str, ...], code: int, said: str):
+    failed(run("anchor", *args), code, said)
+
+
 # evaluate
 
 

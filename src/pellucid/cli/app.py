@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from pellucid.cli.anchor import anchor
 from pellucid.cli.audit import audit
 from pellucid.cli.evaluate import evaluate
 from pellucid.cli.explain import explain
@@ -88,5 +89,5 @@ def app() -> None:
     """
 
 
-for _command in (audit, explain, evaluate, methods):
+for _command in (audit, explain, anchor, evaluate, methods):
     app.add_command(_command)

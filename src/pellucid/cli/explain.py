@@ -25,17 +25,18 @@ _FILE = click.Path(path_type=Path)
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of the model: by which method, about which number, hiding what, for how long."""
+    """What is asked of the model: by which method, about which number, hiding what, for how long, and by which verb."""
 
     method: Any = None
     target: Any = None
     masker: Any = None
     seconds: float | None = None
+    verb: str = "explain"
 
-    def ask(self, model: Any, x: Any, background: Any, names: Any, progress: Any = None) -> Attribution:
-        """One explanation of the rows x."""
+    def ask(self, model: Any, x: Any, background: Any, names: Any, progress: Any = None) -> Any:
+        """The record of the rows x."""
         budget = None if self.seconds is None else resolve("Budget")(seconds=self.seconds)
-        made: Attribution = resolve("explain")(
+        return resolve(self.verb)(
             model,
             x,
             self.method,
@@ -46,7 +47,6 @@ class Question:
             budget=budget,
             progress=progress,
         )
-        return made
 
 
 @dataclass(frozen=True)
@@ -136,10 +136,13 @@ def explain(
     With --method, the fields of that method become options: add --help to see them.
     """
     material = Material(data, label, rows, background, background_size)
-    _run(source, material, Question(method, target, masker, budget), Answer(out, plot, top, as_json))
+    answer = Answer(out, plot, top, as_json)
+    record, told = answered(source, material, Question(method, target, masker, budget), answer)
+    _tell(record, told, answer)
 
 
-def _run(source: Source, material: Material, question: Question, answer: Answer) -> None:
+def answered(source: Source, material: Material, question: Question, answer: Answer) -> tuple[Any, Told]:
+    """Read the file and the model, ask, and keep the record where that is wanted."""
     from pellucid.cli.data import choose, read_rows
 
     with own_stdout():
@@ -150,13 +153,13 @@ def _run(source: Source, material: Material, question: Question, answer: Answer)
             record, usual = _explained(model, table, index, material, question)
         _keep(record, answer)
     rows = table.take(index)
-    told = Told(index.tolist(), None if rows.y is None else rows.y.tolist(), explained_classes(model, record), usual)
-    _tell(record, told, answer)
+    labels = None if rows.y is None else rows.y.tolist()
+    return record, Told(index.tolist(), labels, explained_classes(model, record), usual)
 
 
 def _explained(
     model: Any, table: Rows, index: np.ndarray, material: Material, question: Question
-) -> tuple[Attribution, str | None]:
+) -> tuple[Any, str | None]:
     """The record of the chosen rows, and in words what stood for the usual."""
     from pellucid.cli.data import count, suited
 
@@ -181,20 +184,21 @@ def _usual(model: Any, table: Rows, x: Any, material: Material) -> Rows | None:
     return found if found is not None and len(found) else None
 
 
-def _watched(question: Question, model: Any, x: Any, background: Any, names: Any) -> Attribution:
-    """The explanation under a bar; a first row explained by itself tells how much there is to do."""
+def _watched(question: Question, model: Any, x: Any, background: Any, names: Any) -> Any:
+    """The answer under a bar; a first row explained by itself tells how much there is to do, where rows cost alike."""
     from pellucid.cli import screen
 
     total = None
-    if screen.is_terminal() and question.seconds is None and len(x) > 2:
+    alike = question.verb == "explain"
+    if alike and screen.is_terminal() and question.seconds is None and len(x) > 2:
         with screen.progress("one row first") as advance:
             one = question.ask(model, x[:1], background, names, advance).receipt
         total = len(x) * (one.rows_forward + one.rows_backward)
-    with screen.progress("explaining", total) as advance:
+    with screen.progress("explaining" if alike else "looking for rules", total) as advance:
         return question.ask(model, x, background, names, advance)
 
 
-def _keep(record: Attribution, answer: Answer) -> None:
+def _keep(record: Any, answer: Answer) -> None:
     if answer.out is not None:
         record.save(answer.out)
     if answer.plot is not None:
@@ -207,7 +211,7 @@ def _keep(record: Attribution, answer: Answer) -> None:
             figure.savefig(partial, dpi=150, format=answer.plot.suffix[1:].lower())
 
 
-def explained_classes(model: Any, record: Attribution) -> list[str] | None:
+def explained_classes(model: Any, record: Any) -> list[str] | None:
     """The name of the class whose score is explained in each row, where the model has names and the target is a class."""
     names, label = getattr(model, "classes_", None), getattr(record.target, "label", None)
     if names is None or isinstance(names, list) or label is None:

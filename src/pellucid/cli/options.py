@@ -197,15 +197,15 @@ _READERS: dict[Any, Any] = {
 
 
 class MethodCommand(click.Command):
-    """A command that looks for `--method` first and then has that method's fields as options of its own.
+    """A command that looks for `--method` first and then has that method's, or its default's, fields as options of its own.
 
     The callback's `method` is the finished value: the spelling, with the fields that were given besides.
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        text = _given_method(args)
-        if text is not None and not ctx.resilient_parsing:
-            option = next(param for param in self.params if param.name == "method")
+        option = next(param for param in self.params if param.name == "method")
+        text = _given_method(args) or option.get_default(ctx)
+        if isinstance(text, str) and not ctx.resilient_parsing:
             method = option.type.convert(text, option, ctx)
             ctx.meta["pellucid.fields"] = field_options(method, {opt for param in self.params for opt in param.opts})
         return super().parse_args(ctx, args)
