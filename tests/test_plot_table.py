@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from matplotlib.collections import PathCollection
+from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import same_color
 from scipy.stats import t as student
 
@@ -244,3 +244,109 @@ def test_a_real_explanation_is_drawn():
     top = record.top(10)
     np.testing.assert_allclose(bars(ax)[:10], [value for _, value in top])
     assert names(ax)[0] == f"{top[0][0]} = {data.data[top[0][0]].iloc[0]:.3g}"
+
+
+# --- error bars ------------------------------------------------------------------------------------------------------
+
+Z95 = 1.959963984540054
+EVERY_ROW = [pc.plot.beeswarm, pc.plot.decision, pc.plot.heatmap]
+
+
+def spans(ax):
+    """((n, 2) ends, (n,) heights) of all horizontal whiskers, in the order drawn."""
+    lines = [
+        path.vertices for found in ax.collections for path in found.get_paths() if isinstance(found, LineCollection)
+    ]
+    flat = np.array([line for line in lines if len(line) == 2 and line[0, 1] == line[1, 1]]).reshape(-1, 2, 2)
+    return flat[:, :, 0], flat[:, 0, 1]
+
+
+def test_every_dot_of_a_beeswarm_has_its_own_interval():
+    record = made.table(20)
+    ax = pc.plot.beeswarm(record, k=4)
+    ends, heights = spans(ax)
+    drawn = dots(ax)
+    assert len(ends) == len(drawn) == 80
+    half_of = {
+        round(value, 9): Z95 * error for value, error in zip(record.values.flat, record.stderr.flat, strict=True)
+    }
+    found = zip(ends.mean(1), heights, np.ptp(ends, axis=1) / 2, strict=True)
+    whiskers = {(round(middle, 9), round(height, 9)): half for middle, height, half in found}
+    for value, height in drawn.tolist():  # at the height of its dot, as wide as its own error says
+        assert whiskers[round(value, 9), round(height, 9)] == pytest.approx(half_of[round(value, 9)])
+    assert "whiskers: 95\u00a0%" in ax.get_xlabel()
+
+
+def test_force_has_an_interval_at_the_far_end_of_every_step():
+    record = made.table()
+    ax = pc.plot.force(record, 1)
+    ends, _ = spans(ax)
+    steps = np.argsort(-np.abs(record.values[1]), kind="stable")
+    expected = []
+    for sign in (1, -1):
+        mine = [j for j in steps if sign * record.values[1, j] > 0]
+        far = record.scores[1] - np.cumsum(record.values[1, mine])
+        half = Z95 * record.stderr[1, mine]
+        expected += [*np.column_stack([far - half, far + half])]
+    np.testing.assert_allclose(ends, expected)
+    low, high = ax.get_xlim()
+    assert low <= ends.min() and ends.max() <= high
+    assert "whiskers: 95\u00a0%" in ax.get_xlabel()
+
+
+def test_decision_bands_are_the_interval_of_the_step_that_ends_there():
+    record = made.table()
+    ax = pc.plot.decision(record, k=3)
+    order = np.argsort(-np.abs(record.values).mean(axis=0))[:3][::-1]
+    assert len(ax.collections) == 7
+    for row, band in enumerate(ax.collections):
+        path = ax.lines[row].get_xdata()
+        corners = np.concatenate([polygon.vertices for polygon in band.get_paths()])
+        # vertex 0 is the base value, 1 the sum of the others, whose error is not known: no band at either
+        assert corners[:, 1].min() == 2
+        for place, j in enumerate(order, start=2):
+            here = corners[corners[:, 1] == place, 0]
+            half = Z95 * record.stderr[row, j]
+            assert path[place] - path[place - 1] == pytest.approx(record.values[row, j])
+            assert here.min() == pytest.approx(path[place] - half) and here.max() == pytest.approx(path[place] + half)
+    assert "bands: 95\u00a0%" in ax.get_xlabel()
+
+
+def test_the_heatmap_marks_cells_whose_interval_holds_zero():
+    record = made.table(7, stderr=np.random.default_rng(1).uniform(0.1, 1.5, (7, 6)))
+    ax = pc.plot.heatmap(record, k=4)
+    order, by_score = np.argsort(-np.abs(record.values).mean(axis=0))[:4], np.argsort(-record.scores)
+    expected = {
+        (row, place)
+        for row, i in enumerate(by_score)
+        for place, j in enumerate(order)
+        if abs(record.values[i, j]) <= Z95 * record.stderr[i, j]
+    }
+    assert 0 < len(expected) < 28
+    assert {tuple(place) for place in dots(ax).tolist()} == expected
+    assert "dots: the 95\u00a0% interval holds zero" in ax.get_xlabel()
+    sure = pc.plot.heatmap(made.table(stderr=np.full((7, 6), 1e-6)), k=4)
+    assert "dots" not in sure.get_xlabel()  # nothing is marked, so there is nothing to explain
+
+
+@pytest.mark.parametrize("stderr", [None, np.zeros((7, 6)), np.full((7, 6), np.nan)], ids=["none", "exact", "unknown"])
+@pytest.mark.parametrize("draw", [*EVERY_ROW, pc.plot.force])
+def test_no_interval_is_drawn_where_none_is_known_or_wide(draw, stderr):
+    ax = draw(made.table(stderr=stderr))
+    assert "95" not in ax.get_xlabel()
+    assert len(spans(ax)[0]) == 0
+    assert not [found for found in ax.collections if not isinstance(found, PathCollection)]
+
+
+@pytest.mark.parametrize("draw", EVERY_ROW)
+def test_a_row_whose_error_is_unknown_has_no_interval_and_the_others_do(draw):
+    stderr = made.table().stderr * 20
+    stderr[2] = np.nan
+    assert "95\u00a0%" in draw(made.table(stderr=stderr)).get_xlabel()
+
+
+def test_players_bring_their_own_errors():
+    record = made.windows()
+    players = dataclasses.replace(record.players, stderr=np.array([[0.1, 0.2, 2.0, 0.01]]))
+    ax = pc.plot.heatmap(dataclasses.replace(record, players=players))
+    np.testing.assert_allclose(dots(ax), [[0, 2]])  # the third, whose interval holds zero

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 
 from pellucid.core.errors import InputError
 from pellucid.core.records import Attribution
+from pellucid.plot._errors import WHISKERS
 from pellucid.plot._labels import Named, equation, named, row_of, signed, title
 from pellucid.plot._style import (
     BLUE,
@@ -116,5 +117,5 @@ def label_end(ax: Axes, words: str, place: int, end: float, *, left: bool) -> No
 
 
 def _footer(attribution: Attribution, row: int, shown: Named) -> str:
-    whiskers = "\nwhiskers: 95\u00a0% interval" if np.isfinite(shown.stderr).any() else ""
+    whiskers = f"\n{WHISKERS}" if np.isfinite(shown.stderr).any() else ""
     return f"{equation(attribution, row)}\nred raises it, hatched blue lowers\u00a0it{whiskers}".lstrip()

@@ -1,6 +1,7 @@
 """The beeswarm (SHAP's summary): every row's value of the most important features, coloured by the feature's own value.
 
-Position tells the sign, so the colour is free to tell the data: dark is low, light is high, grey has no order.
+Position tells the sign, so the colour is free to tell the data: dark is low, light is high, grey has no order. A value that is
+known with an error has its 95 % interval as a thin line behind its dot.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from matplotlib.colors import Normalize
 
 from pellucid.core.errors import InputError
 from pellucid.core.records import Attribution
+from pellucid.plot._errors import WHISKERS, reach_of
 from pellucid.plot._labels import feature_names, title
 from pellucid.plot._style import FAINT, GREY, INK, SEQUENTIAL, SMALL, dress, message, name_rows, paper
 
 _BINS = 60  # columns of dots across the axis
+_WHISKER: dict[str, Any] = {"fmt": "none", "ecolor": "#b0b0b0", "elinewidth": 0.7, "zorder": 0.5}
 
 
 def beeswarm(attribution: Attribution, k: int = 10, ax: Axes | None = None) -> Axes:
@@ -28,15 +31,23 @@ def beeswarm(attribution: Attribution, k: int = 10, ax: Axes | None = None) -> A
     if not len(values):
         return message(ax, "left out: the budget was spent before the first row", title(attribution))
     span = float(np.abs(values[:, order]).max()) or 1.0
+    reach = reach_of(attribution)
     shades = None if data is None else np.column_stack([ranks(data[:, j]) for j in order])
     for place, j in enumerate(order):
         ax.axhline(place, color=FAINT, linewidth=0.6, zorder=0)
-        _dots(ax, values[:, j], place, None if shades is None else shades[:, place], span)
+        height = place + spread(values[:, j], span)
+        if reach is not None:
+            ax.errorbar(values[:, j], height, xerr=np.nan_to_num(reach[:, j]), **_WHISKER)
+        _dots(ax, values[:, j], height, None if shades is None else shades[:, place])
     ax.axvline(0, color=GREY, linewidth=0.8)
     name_rows(ax, [names[j] for j in order])
-    dress(ax, f"{title(attribution)} · {len(values)} rows", "value: right raises the score, left lowers it")
+    notes = [WHISKERS] * (reach is not None) + ["grey: no order"] * (
+        shades is not None and bool(np.isnan(shades).any())
+    )
+    footer = "value: right raises the score, left lowers it\n" + "; ".join(notes)
+    dress(ax, f"{title(attribution)} · {len(values)} rows", footer)
     if shades is not None:
-        colour_key(ax, "the feature's own value" + " (grey: no order)" * bool(np.isnan(shades).any()))
+        colour_key(ax, "the feature's own value")
     return ax
 
 
@@ -72,8 +83,7 @@ def ranks(column: np.ndarray) -> np.ndarray:
     return np.clip((numbers - low) / (high - low), 0, 1) if high > low else np.full(len(numbers), 0.5)
 
 
-def _dots(ax: Axes, values: np.ndarray, place: int, colour: np.ndarray | None, span: float) -> None:
-    height = place + spread(values, span)
+def _dots(ax: Axes, values: np.ndarray, height: np.ndarray, colour: np.ndarray | None) -> None:
     look: dict[str, Any] = {"s": 13, "linewidths": 0.25, "edgecolors": "#00000070"}
     if colour is None:
         ax.scatter(values, height, color=INK, **look)

@@ -1,4 +1,7 @@
-"""The force plot (SHAP's): what raises the score pushes from the left, what lowers it from the right; they meet at the score."""
+"""The force plot (SHAP's): what raises the score pushes from the left, what lowers it from the right; they meet at the score.
+
+Where a value is known with an error, a whisker at its far end is the 95 % interval of its own length.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,15 @@ from matplotlib.axes import Axes
 from pellucid.core.errors import InputError
 from pellucid.core.records import Attribution
 from pellucid.plot._bar import step
+from pellucid.plot._errors import WHISKERS
 from pellucid.plot._labels import Named, equation, named, row_of, title
-from pellucid.plot._style import FAINT, INK, SMALL, dress, message, paper, width_of
+from pellucid.plot._style import FAINT, INK, SMALL, Z95, dress, message, paper, width_of
 
 
 def force(attribution: Attribution, row: int = 0, ax: Axes | None = None) -> Axes:
     """One row's values laid end to end; those wide enough carry their name."""
     row = row_of(attribution, row)
-    ax, heading, score = paper(ax, 1.75), title(attribution, row), float(attribution.scores[row])
+    ax, heading, score = paper(ax, 2.1), title(attribution, row), float(attribution.scores[row])
     if not attribution.done[row]:
         return message(ax, "left out: the budget was spent before this row", heading)
     if not np.isfinite(score):
@@ -26,18 +30,20 @@ def force(attribution: Attribution, row: int = 0, ax: Axes | None = None) -> Axe
     raising, lowering = (float(np.abs(shown.values[side]).sum()) for side in (shown.values > 0, shown.values < 0))
     base = float(attribution.base_values[row])
     ends = [score - raising, score + lowering, *([base] if np.isfinite(base) else [])]
-    pad = 0.06 * (max(ends) - min(ends))
+    reach = Z95 * np.nan_to_num(shown.stderr)
+    pad = max(0.06 * (max(ends) - min(ends)), float(reach.max()))
     ax.set_xlim(min(ends) - pad, max(ends) + pad)
-    ax.set_ylim(-1.5, 1.1)
+    ax.set_ylim(-1.9, 1.35)
     ax.set_yticks([])
     for sign in (1, -1):
         _push(ax, shown, score, sign)
-    for value, words, place in ((base, "base value", -1.32), (score, "score", 0.66)):
+    for value, words, place in ((base, "base value", -1.68), (score, "score", 1.05)):
         if np.isfinite(value):
-            ax.plot([value, value], [-0.34, 0.34] if words == "score" else [-1.5, -0.34], color=INK, linewidth=1.2)
+            ax.plot([value, value], [-0.34, 0.84] if words == "score" else [-1.9, -0.34], color=INK, linewidth=1.2)
             ground = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
             ax.text(value, place, words, fontsize=SMALL, color=INK, ha="center", va="center", bbox=ground)
-    dress(ax, heading, f"{equation(attribution, row)}; red raises it, hatched blue lowers it")
+    whiskers = f"\n{WHISKERS}" * bool(reach.any())
+    dress(ax, heading, f"{equation(attribution, row)}; red raises it, hatched blue lowers it{whiskers}")
     ax.spines["left"].set_visible(False)
     return ax
 
@@ -47,11 +53,13 @@ def _push(ax: Axes, shown: Named, score: float, sign: int) -> None:
     order = [i for i in np.argsort(-np.abs(shown.values), kind="stable") if sign * shown.values[i] > 0]
     end, low, high = score, *ax.get_xlim()
     letter = 0.55 * SMALL * (high - low) / (width_of(ax))  # width of a letter in units of the score
-    for i in order:
+    for rank, i in enumerate(order):
         width = abs(float(shown.values[i]))
         start, end = end, end - sign * width
         step(ax, 0, end, sign * width)
         ax.plot([end, end], [-0.34, 0.34], color="white", linewidth=1)
+        if shown.stderr[i] > 0:
+            _whisker(ax, end, Z95 * float(shown.stderr[i]), 0.45 + 0.15 * (rank % 3))
         if width > letter * max(map(len, _lines(shown.names[i]))):
             ax.text(
                 (start + end) / 2,
@@ -61,8 +69,14 @@ def _push(ax: Axes, shown: Named, score: float, sign: int) -> None:
                 color=INK,
                 ha="center",
                 va="top",
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
             )
             ax.plot([(start + end) / 2] * 2, [-0.48, -0.36], color=FAINT, linewidth=0.8)
+
+
+def _whisker(ax: Axes, end: float, reach: float, height: float) -> None:
+    """Above the bar, so that both its ends are seen; heights take turns, for neighbours overlap."""
+    ax.errorbar(end, height, xerr=reach, fmt="none", ecolor=INK, elinewidth=1, capsize=1.8)
 
 
 def _lines(name: str) -> list[str]:
