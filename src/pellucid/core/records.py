@@ -51,8 +51,9 @@ class Record:
         return replace(self, **{name: _take(getattr(self, name), index) for name in names}, **self._selected(index))
 
     def _selected(self, index: np.ndarray) -> dict[str, Any]:
-        """Fields that need more than indexing."""
-        return {}
+        """Fields that need more than indexing: a target may name a class a row."""
+        target = getattr(self, "target", None)
+        return {} if target is None else {"target": target.take(index)}
 
 
 def _take(value: Any, index: np.ndarray) -> Any:
@@ -118,9 +119,6 @@ class Attribution(Record):
 
     def __len__(self) -> int:
         return len(self.values)
-
-    def _selected(self, index: np.ndarray) -> dict[str, Any]:
-        return {} if self.target is None else {"target": self.target.take(index)}
 
     @property
     def spatial(self) -> tuple[int, ...]:
@@ -289,9 +287,6 @@ class Interactions(Record):
 
     def __len__(self) -> int:
         return len(self.values)
-
-    def _selected(self, index: np.ndarray) -> dict[str, Any]:
-        return {} if self.target is None else {"target": self.target.take(index)}
 
     @property
     def main(self) -> np.ndarray:

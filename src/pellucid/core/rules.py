@@ -84,9 +84,6 @@ class Rules(Record):
     def __len__(self) -> int:
         return len(self.rules)
 
-    def _selected(self, index: np.ndarray) -> dict[str, Any]:
-        return {} if self.target is None else {"target": self.target.take(index)}
-
     def words(self, row: int = 0) -> str:
         """The rule of one row: "Education <= High School and Hours <= 40"."""
         return " and ".join(str(condition) for condition in self.rules[row]) or ALWAYS

@@ -10,7 +10,7 @@ import ast
 import dataclasses
 from typing import Any
 
-from pellucid.core.errors import PellucidError, SpellingError
+from pellucid.core.errors import MethodError, PellucidError, SpellingError
 from pellucid.core.registry import resolve
 
 
@@ -54,6 +54,15 @@ def _build(node: ast.expr, text: str) -> Any:
                 raise SpellingError(f"{text!r} uses '**', which a spelling does not have: write each field by name.")
             return _call(_value_type(name, text), positional, named, text)
     raise SpellingError(f"{ast.unparse(node)!r} in {text!r} is neither a literal nor a public name with fields.")
+
+
+def as_value(given: Any, kinds: tuple[type, ...], says: str) -> Any:
+    """A value of what a user may give: its spelling, its class (with the defaults), or itself; `says` what is wrong otherwise."""
+    made = parse(given) if isinstance(given, str) else given
+    made = made() if isinstance(made, type) and issubclass(made, kinds) else made
+    if not isinstance(made, kinds):
+        raise MethodError(f"{made!r} {says}")
+    return made
 
 
 def _value_type(name: str, text: str) -> type:

@@ -82,13 +82,9 @@ def as_method(method: Method | str | None, ready: Prepared | None = None) -> Met
     """A method value of what a user may give: None (a fixed default per kind of model), a spelling, a value."""
     if method is None and ready is not None:
         return _default(ready)
-    made = spelling.parse(method) if isinstance(method, str) else method
-    if isinstance(made, type) and issubclass(made, Method):
-        made = made()
-    if not isinstance(made, GradientMethod | LayerMethod | GameMethod | SamplingMethod | MaskingMethod | TreeMethod):
-        raise MethodError(
-            f"{made!r} does not explain single outputs: `pellucid methods` lists the methods that `explain` takes."
-        )
+    kinds = (GradientMethod, LayerMethod, GameMethod, SamplingMethod, MaskingMethod, TreeMethod)
+    says = "does not explain single outputs: `pellucid methods` lists the methods that `explain` takes."
+    made: Method = spelling.as_value(method, kinds, says)
     return made
 
 

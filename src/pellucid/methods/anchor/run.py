@@ -57,11 +57,9 @@ def anchor(
 
 def as_method(method: Any) -> Anchors:
     """A method value of what a user may give: None, a spelling, a class, a value."""
-    made = Anchors() if method is None else method
-    made = spelling.parse(made) if isinstance(made, str) else made
-    made = made() if isinstance(made, type) and issubclass(made, Anchors) else made
-    if not isinstance(made, Anchors):
-        raise MethodError(f"{made!r} finds no rules: give Anchors().")
+    made: Anchors = spelling.as_value(
+        Anchors if method is None else method, (Anchors,), "finds no rules: give Anchors()."
+    )
     return made
 
 

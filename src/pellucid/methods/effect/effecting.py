@@ -11,7 +11,7 @@ import numpy as np
 from pellucid.core import spelling
 from pellucid.core.budget import Meter, receipt
 from pellucid.core.effect import Effect
-from pellucid.core.errors import InputError, MethodError, PellucidError, TargetError
+from pellucid.core.errors import InputError, PellucidError, TargetError
 from pellucid.core.scalar import pieces
 from pellucid.core.target import Class, Margin, Target
 from pellucid.methods.effect.base import EffectMethod
@@ -74,11 +74,9 @@ def effect(
 
 def as_effect_method(method: Any) -> EffectMethod:
     """A method value of what a user may give: None, a spelling, a class, a value."""
-    made = PartialDependence() if method is None else method
-    made = spelling.parse(made) if isinstance(made, str) else made
-    made = made() if isinstance(made, type) and issubclass(made, EffectMethod) else made
-    if not isinstance(made, EffectMethod):
-        raise MethodError(f"{made!r} does not follow a column: give PartialDependence() or AccumulatedLocalEffects().")
+    given = PartialDependence if method is None else method
+    says = "does not follow a column: give PartialDependence() or AccumulatedLocalEffects()."
+    made: EffectMethod = spelling.as_value(given, (EffectMethod,), says)
     return made
 
 

@@ -93,11 +93,11 @@ def _of_shuffling(
 
 def as_method(method: Any) -> PermutationImportance | ShapImportance:
     """A method value of what a user may give: None, a spelling, a class, a value."""
-    made = PermutationImportance() if method is None else method
-    made = spelling.parse(made) if isinstance(made, str) else made
-    made = made() if isinstance(made, type) and issubclass(made, Method) else made
-    if not isinstance(made, PermutationImportance | ShapImportance):
-        raise MethodError(f"{made!r} does not measure importance: give PermutationImportance() or ShapImportance().")
+    given = PermutationImportance if method is None else method
+    says = "does not measure importance: give PermutationImportance() or ShapImportance()."
+    made: PermutationImportance | ShapImportance = spelling.as_value(
+        given, (PermutationImportance, ShapImportance), says
+    )
     return made
 
 

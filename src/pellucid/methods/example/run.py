@@ -8,7 +8,7 @@ import numpy as np
 
 from pellucid.core import spelling
 from pellucid.core.budget import Meter, receipt
-from pellucid.core.errors import InputError, MethodError
+from pellucid.core.errors import InputError
 from pellucid.core.examples import Examples
 from pellucid.core.records import Attribution
 from pellucid.methods.example.submodular_pick import SubmodularPick
@@ -40,11 +40,9 @@ def summarize(attribution: Attribution, method: SubmodularPick | str | None = No
 
 def as_method(method: Any) -> SubmodularPick:
     """A method value of what a user may give: None, a spelling, a class, a value."""
-    made = SubmodularPick() if method is None else method
-    made = spelling.parse(made) if isinstance(made, str) else made
-    made = made() if isinstance(made, type) and issubclass(made, SubmodularPick) else made
-    if not isinstance(made, SubmodularPick):
-        raise MethodError(f"{made!r} does not summarize explanations: give SubmodularPick(k=5).")
+    given = SubmodularPick if method is None else method
+    says = "does not summarize explanations: give SubmodularPick(k=5)."
+    made: SubmodularPick = spelling.as_value(given, (SubmodularPick,), says)
     return made
 
 
