@@ -17,6 +17,7 @@ from torch.nn import functional as F
 import pellucid as pc
 from nets import Formula, Patches, Residual, cnn, linear
 from oracles import oracle
+from pellucid.models.rewire import relevance
 from zoo import NETWORKS, Multihead, Pooled
 
 ZERO = pc.Epsilon(0)
@@ -177,6 +178,25 @@ def test_convolutions_against_their_matrices(kind: str, rule: Any, first: Any):
         else:
             expected = dense(first or rule, row, matrix, bias, relevance)
         np.testing.assert_allclose(values, expected, atol=1e-10)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.25, 1e3])
+def test_gamma_between_relus_is_one_layer_and_the_same_rule(gamma: float, monkeypatch: pytest.MonkeyPatch):
+    taken, above = [], relevance._gamma_above
+    monkeypatch.setattr(relevance, "_gamma_above", lambda *given: taken.append(given[1].name) or above(*given))
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64, 2)).double()
+    x, method = rows(2, 2, 6, 6), pc.LRP(conv=pc.Gamma(gamma))
+    x[0] = np.abs(x[0])
+    together = pc.explain(net, x, method, target=1)
+    assert not taken  # inputs below zero
+    alone = pc.explain(net, x[:1], method, target=1)
+    assert taken == ["conv2d"]
+    np.testing.assert_allclose(alone.values[0], together.values[0], atol=1e-12)
+    np.testing.assert_allclose(alone.base_values[0], together.base_values[0], atol=1e-12)
+    net[1] = nn.Tanh()
+    pc.explain(net, x[:1], method, target=1)
+    assert len(taken) == 1  # relevance below zero
 
 
 def test_flat_counts_the_cells_that_a_window_reads():

@@ -159,9 +159,8 @@ class Relevance(Table):
         def shared(g: Tensor) -> tuple[Tensor | None, ...]:
             leaf = x.get().detach().requires_grad_()
             made = shares(rule, layer, leaf, z.get(), g)
-            kept = made.kept(layer, g, z.get())
-            if kept is not None:
-                book.add(kept, above)
+            if made.kept is not None:
+                book.add(made.kept, above)
             return made.whole, made.of_input(leaf)
 
         def spread_out(g: Tensor) -> tuple[Tensor]:

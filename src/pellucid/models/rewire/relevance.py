@@ -1,10 +1,10 @@
 """Linear layers under the relevance rules: from the cotangent of a layer's output to those of the sums that it is shared by.
 
 Cotangents are in gradient units, g = R / value, so that relevance never has to be divided by an input that may be zero. A rule
-shares R_j = g_j z_j in proportion to the summands of z_j, of z_j+ (positive contributions x_i w_ij and positive bias) or of
-z_j-: it multiplies their gradients by coefficients a, c+, c- for which
+shares R_j = g_j z_j in proportion to the summands of z_j, of z_j+ (positive contributions x_i w_ij and positive bias), of
+z_j- or of |z|_j, their difference: it multiplies the gradients of such sums s by coefficients c for which
 
-    a z_j + c+ z_j+ + c- z_j- = R_j
+    sum_s c_sj s_j = R_j
 
 z_j+ is a layer too, or two: x_i w_ij is positive where x_i > 0 meets w_ij+ and where x_i < 0 meets w_ij-. The first-layer
 rules, which give relevance where x_i = 0, return relevance itself.
@@ -12,7 +12,7 @@ rules, which give relevance where x_i = 0, return relevance itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -24,53 +24,27 @@ from pellucid.models.rewire.recipes import AlphaBeta, Epsilon, Flat, Gamma, Laye
 
 @dataclass(frozen=True, eq=False)
 class Shares:
-    """The coefficients of z, z+ and z-, and z+ and z- with their graphs; None where a rule does not use one."""
+    """The coefficients of z and of other sums, which come with their graphs; and the relevance that reaches no input."""
 
     whole: Tensor | None = None
-    more: Tensor | None = None
-    less: Tensor | None = None
-    z_more: Tensor | None = None
-    z_less: Tensor | None = None
+    sums: tuple[tuple[Tensor, Tensor], ...] = ()  # (sum, its coefficient)
+    kept: Tensor | None = None
 
     def of_input(self, x: Tensor) -> Tensor | None:
-        """The cotangent of x through z+ and z-."""
-        pairs = [(z, c) for z, c in ((self.z_more, self.more), (self.z_less, self.less)) if z is not None]
-        if not pairs:
+        """The cotangent of x through the sums other than z."""
+        if not self.sums:
             return None
-        return torch.autograd.grad([z for z, _ in pairs], x, [c for _, c in pairs])[0]
-
-    def kept(self, layer: Layer, g: Tensor, z: Tensor) -> Tensor | None:
-        """What of the relevance g z does not reach the input: the share of the bias, and what a stabiliser holds back."""
-        ndim = z.ndim
-        if self.more is None and self.less is None:
-            assert self.whole is not None
-            return _kept_whole(self.whole, g, z, layer.laid_out(ndim))
-        relevance = g * z
-        for c, total, bias in (
-            (self.whole, z, layer.laid_out(ndim)),
-            (self.more, self.z_more, layer.laid_out(ndim, 1)),
-            (self.less, self.z_less, layer.laid_out(ndim, -1)),
-        ):
-            if c is not None and total is not None:
-                relevance = relevance - c * (total.detach() if bias is None else total.detach() - bias)
-        return relevance
-
-
-def _kept_whole(c: Tensor, g: Tensor, z: Tensor, bias: Tensor | None) -> Tensor | None:
-    """g z - c (z - bias) of a rule that shares z alone; None where nothing is kept"""
-    if c is g:
-        return None if bias is None else c * bias
-    held = torch.sub(g, c).mul_(z)
-    return held if bias is None else held.addcmul_(c, bias)
+        sums, coefficients = zip(*self.sums, strict=True)
+        return torch.autograd.grad(sums, x, coefficients)[0]
 
 
 def shares(rule: LayerRule, layer: Layer, x: Tensor, z: Tensor, g: Tensor) -> Shares:
     """How a rule shares the relevance g z of z = layer(x); x is a leaf."""
     match rule:
         case Epsilon():
-            return Shares(whole=_let_through(g, z, rule.epsilon))
+            return _epsilon(rule.epsilon, layer, z, g)
         case Gamma():
-            return _gamma(rule.gamma, layer, x, z, g * z)
+            return _gamma(rule.gamma, layer, x, z, g)
         case ZPlus():
             return _alpha_beta(1, 0, layer, x, g * z)
         case AlphaBeta():
@@ -90,35 +64,66 @@ def spread(rule: LayerRule, layer: Layer, x: Tensor, present: Tensor, relevance:
     raise TypeError(f"{rule!r} has no implementation")
 
 
-def _let_through(g: Tensor, z: Tensor, epsilon: float) -> Tensor:
-    """g z / (z + epsilon sign z)"""
+def _epsilon(epsilon: float, layer: Layer, z: Tensor, g: Tensor) -> Shares:
+    """c = g z / (z + epsilon sign z); kept are g z - c (z - bias)."""
+    bias = layer.laid_out(z.ndim)
     if not epsilon:
-        return g
+        return Shares(g, kept=None if bias is None else g * bias)
     size = z.abs()
-    return size.div_(size + epsilon).mul_(g)
+    c = size.div_(size + epsilon).mul_(g)
+    held = torch.sub(g, c).mul_(z)
+    return Shares(c, kept=held if bias is None else held.addcmul_(c, bias))
+
+
+def _gamma(gamma: float, layer: Layer, x: Tensor, z: Tensor, g: Tensor) -> Shares:
+    """With sizes A_j = sum_i |z_ij| + |b_j| and k = gamma / (2 + gamma), z_ij + k |z_ij| sign z_j over z_j + k A_j sign z_j.
+
+    That is the rule of both signs, since z+ = (z + A) / 2 and z- = (z - A) / 2.
+    """
+    positive = bool(x.detach().amin() >= 0)
+    if positive and not (z.clamp(max=0) * g).count_nonzero():
+        return _gamma_above(gamma, layer, x, z, g)
+    k, size, bias = gamma / (2 + gamma), z.abs(), layer.laid_out(z.ndim)
+    with torch.enable_grad():
+        reach = x if positive else x.abs()
+        sizes = layer.run(reach, layer.weight.abs(), None if layer.bias is None else layer.bias.abs())
+    c = _fraction(size, torch.add(size, sizes.detach(), alpha=k)).mul_(g)
+    at_sizes = z.sign().mul_(c).mul_(k)
+    kept = None if bias is None else (c * bias).addcmul_(at_sizes, bias.abs())
+    return Shares(c, ((sizes, at_sizes),), kept)
+
+
+def _gamma_above(gamma: float, layer: Layer, x: Tensor, z: Tensor, g: Tensor) -> Shares:
+    """No input is negative and relevance only at z > 0, as between ReLUs: z + gamma z+ is one layer (here over 1 + gamma)."""
+    weak = 1 / (1 + gamma)
+    bias = None if layer.bias is None else F.leaky_relu(layer.bias, weak)
+    with torch.enable_grad():
+        total = layer.run(x, F.leaky_relu(layer.weight, weak), bias)
+    c = _fraction(z.relu(), total.detach()).mul_(g)
+    laid = replace(layer, bias=bias).laid_out(z.ndim)
+    return Shares(None, ((total, c),), None if laid is None else c * laid)
+
+
+def _fraction(z: Tensor, total: Tensor) -> Tensor:
+    """z / total, written over z, for 0 <= z <= total but for rounding; 0 where z is"""
+    return z.div_(torch.maximum(z, total).clamp_(min=torch.finfo(z.dtype).tiny))
+
+
+def _alpha_beta(alpha: float, beta: float, layer: Layer, x: Tensor, relevance: Tensor) -> Shares:
+    """c+ = alpha R / z+ and c- = -beta R / z-; kept are R - c+ (z+ - bias+) - c- (z- - bias-)."""
+    sums, kept = [], relevance
+    for sign, factor in ((1, alpha), (-1, -beta)):
+        if factor:
+            total, bias = _one_sign(layer, x, sign), layer.laid_out(relevance.ndim, sign)
+            c = factor * _ratio(relevance, total.detach())
+            kept = kept - c * (total.detach() if bias is None else total.detach() - bias)
+            sums.append((total, c))
+    return Shares(sums=tuple(sums), kept=kept)
 
 
 def _ratio(relevance: Tensor, total: Tensor) -> Tensor:
     """relevance / total, nothing where there is nothing to share it"""
     return torch.where(total == 0, 0, relevance / total)
-
-
-def _gamma(gamma: float, layer: Layer, x: Tensor, z: Tensor, relevance: Tensor) -> Shares:
-    """Where z > 0 by z + gamma z+, elsewhere by z + gamma z-, which is (1 + gamma) z - gamma z+."""
-    z_more = _one_sign(layer, x, 1)
-    above = z > 0
-    stretched = gamma * z_more.detach()
-    c = _ratio(relevance, torch.where(above, z + stretched, (1 + gamma) * z - stretched))
-    return Shares(
-        whole=torch.where(above, c, (1 + gamma) * c), more=torch.where(above, gamma * c, -gamma * c), z_more=z_more
-    )
-
-
-def _alpha_beta(alpha: float, beta: float, layer: Layer, x: Tensor, relevance: Tensor) -> Shares:
-    z_more, z_less = _one_sign(layer, x, 1), _one_sign(layer, x, -1) if beta else None
-    more = alpha * _ratio(relevance, z_more.detach())
-    less = None if z_less is None else -beta * _ratio(relevance, z_less.detach())
-    return Shares(more=more, less=less, z_more=z_more, z_less=z_less)
 
 
 def _one_sign(layer: Layer, x: Tensor, sign: int) -> Tensor:
