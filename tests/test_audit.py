@@ -12,6 +12,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 import pellucid as pc
 from audit_models import Clock, small_digits, small_network
+from pellucid.report import enough
 from pellucid.report.audit import slug
 from pellucid.report.choose import choose
 from pellucid.report.ledger import Ledger, Part, as_budget
@@ -57,6 +58,7 @@ def test_page_json_and_every_record_are_there_and_readable(finished):
         *(
             "columns",
             "importance",
+            "rules",
             "Occlusion values",
             "Occlusion scorecard",
             "ExactShapley values",
@@ -64,7 +66,13 @@ def test_page_json_and_every_record_are_there_and_readable(finished):
         ),
     }
     for name in made.records.values():
-        assert type(pc.load(folder / name)).__name__ in ("Attribution", "Scorecard", "Importance", "ColumnTest")
+        assert type(pc.load(folder / name)).__name__ in (
+            "Attribution",
+            "Scorecard",
+            "Importance",
+            "ColumnTest",
+            "Rules",
+        )
     assert not list(folder.rglob("*.part"))
 
 
@@ -93,6 +101,43 @@ def test_values_in_the_records_are_those_that_explain_gives(finished):
     again = pc.explain(model_of, frame.iloc[rows], pc.ExactShapley(), target=pc.Predicted(), background=background)
     kept = pc.load(folder / made.records["ExactShapley values"])
     np.testing.assert_allclose(kept.values, again.values, rtol=1e-12)
+
+
+def test_rules_in_the_record_are_those_that_anchor_gives(finished):
+    made, folder = finished
+    rows, frame = [row["row"] for row in made.rows], table()[0]
+    others = frame.iloc[np.setdiff1d(np.arange(60), rows)]
+    again = pc.anchor(model_of, frame.iloc[rows], enough.METHOD, background=others)
+    kept = pc.load(folder / made.records["rules"])
+    assert list(map(kept.words, range(4))) == list(map(again.words, range(4)))
+    assert kept.samples.tolist() == again.samples.tolist() and kept.low.tolist() == again.low.tolist()
+    assert kept.applies(frame.iloc[rows]).diagonal().all()
+    assert [row["predicted"] for row in made.rows] == list(kept.answers)
+    said = json.loads((folder / "audit.json").read_text())["models"][0]["rules"]
+    assert [one["row"] for one in said] == rows and [one["rule"] for one in said] == [kept.words(i) for i in range(4)]
+    assert [(one["low"], one["high"]) for one in said] == list(zip(kept.low, kept.high, strict=True))
+
+
+def test_a_search_for_rules_is_cut_short_at_its_share_and_says_so(monkeypatch):
+    monkeypatch.setattr(enough, "MOST", 60)
+    made = audited(None)
+    (left,) = [one for one in made.left_out if one["part"] == "rules that are enough for an answer"]
+    assert left["because"] == "budget" and "searches were not finished" in left["why"]
+    assert len(made.rules) == 4 and not made.rules.receipt.converged
+
+
+def test_rules_take_at_most_their_share_of_what_is_left(monkeypatch):
+    given = []
+
+    def asked(subject, rows, names, budget):
+        given.append(budget.rows)
+        raise pc.InputError("seen enough")
+
+    monkeypatch.setattr(enough, "search", asked)
+    made = audited(None, budget=pc.Budget(rows=40_000))
+    audited(None)
+    assert 8_000 < given[0] <= 16_000 and given[1] == enough.MOST and made.rules is None
+    assert "seen enough" in [one["why"] for one in made.left_out]
 
 
 def test_without_a_folder_nothing_is_written(tmp_path, monkeypatch):
@@ -341,6 +386,8 @@ def test_a_regression_with_its_largest_errors():
     assert {"the largest prediction", "the smallest prediction", "furthest from the truth"} <= {
         r["why"] for r in made.rows
     }
+    said = {left["part"]: left["why"] for left in made.left_out}
+    assert made.rules is None and "this is regression" in said["rules that are enough for an answer"]
 
 
 def test_a_network_with_one_logit_has_two_sides():
@@ -353,6 +400,7 @@ def test_a_network_with_one_logit_has_two_sides():
     made = pc.audit(net, x, (x @ [2.0, -1.0, 0.0] > 0).astype(int), methods=["Saliency", "InputXGradient"])
     assert made.facts["task"] == "classification" and made.performance["right"] == 1
     assert made.facts["classes"] == ["0", "1"]
+    assert [row["predicted"] for row in made.rows] == list(made.rules.answers) and made.rules.reached.any()
 
 
 def test_without_true_answers_nothing_is_said_of_performance():

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -18,7 +19,7 @@ from pellucid.report.words import number, percent, signed
 EVIL = [
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(2)>',
-    "{{ 7 * 7 }} {% raw %}",
+    "{{ 7 * 70707 }} {% raw %}",
     "$\\frac{1}{$ </style><svg/onload=alert(3)>",
 ]
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -65,8 +66,13 @@ def evil_audit():
 
 
 @pytest.fixture(scope="module")
-def evil():
-    return render([evil_audit()], EVIL[1])
+def harmful():
+    return evil_audit()
+
+
+@pytest.fixture(scope="module")
+def evil(harmful):
+    return render([harmful], EVIL[1])
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +88,29 @@ def test_what_a_user_named_is_only_text(evil):
     text = "".join(page.texts)
     for name in EVIL:
         assert name in text
-    assert "49" not in re.findall(r"\b49\b", text)
+    assert "494949" not in text
+
+
+def test_rules_name_columns_and_classes_as_text_too(harmful):
+    made = harmful
+    text = " ".join("".join(Reader(render([made])).texts).split())
+    named = [name for name in EVIL for rule in made.rules.rules for one in rule if one.feature == name]
+    assert set(named) >= {EVIL[0]} and set(made.rules.answers) == {EVIL[0], EVIL[1]}
+    for i in range(3):
+        assert f"Enough for this answer: if {made.rules.words(i)}, then “{made.rules.answers[i]}”." in text
+        low, high = (percent(end).replace(" %", "\u00a0%") for end in (made.rules.low[i], made.rules.high[i]))
+        assert f"of {made.rules.samples[i]:,} perturbed rows ({low} to {high})" in render([made])
+        assert f"applies to {percent(made.rules.coverage[i])} of 57 other rows" in text.replace("\u00a0", " ")
+
+
+def test_a_rule_that_falls_short_says_so_and_no_condition_is_said_as_such(harmful):
+    made = harmful
+    short = replace(made, rules=replace(made.rules, reached=np.zeros(3, bool), rules=((),) * 3))
+    text = " ".join("".join(Reader(render([short])).texts).split())
+    assert text.count("No rule was found to reach 95 %: this is the most precise one.") == 3
+    assert f"nothing, the answer is “{made.rules.answers[0]}” whatever the row." in text
+    assert "No rule was found" not in render([made]) or not made.rules.reached.all()
+    assert "Enough for this answer:" not in render([replace(made, rules=None)])
 
 
 def test_drawings_hold_names_as_text_too(evil):

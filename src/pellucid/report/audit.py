@@ -21,10 +21,11 @@ import numpy as np
 from pellucid.core.budget import Budget, Receipt, receipt
 from pellucid.core.method import Method
 from pellucid.core.records import Attribution, Importance, Scorecard
+from pellucid.core.rules import Rules
 from pellucid.methods import run as engine
 from pellucid.methods.effect import run as effects
 from pellucid.metrics import run as judges
-from pellucid.report import columns, findings, groups, plan, regions
+from pellucid.report import columns, enough, findings, groups, plan, regions
 from pellucid.report.choose import Choice, choose
 from pellucid.report.facts import answer, facts, metric, performance
 from pellucid.report.ledger import Ledger, Part, Progress, as_budget
@@ -33,7 +34,7 @@ from pellucid.report.record import Audit, ColumnTest, RegionTest
 from pellucid.report.subject import subject
 from pellucid.report.together import comparison, merged
 
-_SEARCH = 0.4  # of what is left of the budget may go into the search for a place
+_SEARCH = 0.4  # of what is left of the budget may go into the search for a place, or for rules
 _BACKGROUND = 30  # reference rows taken from X for tables
 
 
@@ -142,6 +143,7 @@ class Check:
     regions: RegionTest | None = None
     columns: ColumnTest | None = None
     importance: Importance | None = None
+    rules: Rules | None = None
     attributions: dict[str, Attribution] = field(default_factory=dict)
     cards: dict[str, Scorecard] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
@@ -187,7 +189,7 @@ class Check:
             )
             for label, m in each
         ]
-        return [*self._tests(), *explained, *shown, *self._overall(), *sane, *steady]
+        return [*self._tests(), *explained, *shown, *self._overall(), *self._enough(), *sane, *steady]
 
     def _tests(self) -> list[Part]:
         """The search for a part of the input that decides alone."""
@@ -209,6 +211,18 @@ class Check:
             self.ledger.leave("importance of the columns", "it needs the true answers: pass y")
             return []
         return [Part("importance of the columns", self._importance, lambda: 6 * s.x.size, 3)]
+
+    def _enough(self) -> list[Part]:
+        """Rules for the rows that are shown, of a table."""
+        s, name = self.subject, "rules that are enough for an answer"
+        if s.shape != "table":
+            return []
+        shown = min(self.wanted.rows, len(s))
+        why = enough.applies(s, shown)
+        if why is not None:
+            self.ledger.leave(name, why)
+            return []
+        return [Part(name, partial(self._rules, name), lambda: enough.price(s, shown), 4)]
 
     # -- the parts -----------------------------------------------------------------------------------------------
 
@@ -235,6 +249,14 @@ class Check:
         made = effects.importance(self.model, s.X, known, metric=metric(s))
         self.importance = replace(made, names=s.ready.inputs.form.names or made.names)
         return self._keep("importance", self.importance)
+
+    def _rules(self, name: str, budget: Budget) -> Receipt:
+        part = replace(budget, rows=int(min(enough.MOST, max(1, _SEARCH * self.ledger.affordable(1)))))
+        rows = [row for row, _ in self.chosen]
+        made = self.rules = enough.search(self.subject, rows, self.wanted.names, part)
+        if not made.receipt.converged:
+            self.ledger.leave(name, made.receipt.warnings[0], "budget")
+        return self._keep("rules", made)
 
     def _explain(self, label: str, method: Method, budget: Budget) -> Receipt:
         made = engine.explain(
@@ -321,9 +343,10 @@ class Check:
             facts=facts(s, self.wanted.held_out),
             performance=performance(s),
             warnings=warnings,
-            rows=tuple(self._row(row, why) for row, why in self.chosen) if self.attributions else (),
+            rows=tuple(self._row(row, why) for row, why in self.chosen) if self.attributions or self.rules else (),
             comparison=compared,
             importance=self.importance,
+            rules=self.rules,
             regions=self.regions,
             columns=self.columns,
             groups=self.groups,

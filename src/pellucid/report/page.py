@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pellucid.core.budget import Receipt, versions
 from pellucid.core.records import Attribution, Comparison, Curve, Line
-from pellucid.report import figures
+from pellucid.report import enough, figures
 from pellucid.report.bars import bars
 from pellucid.report.plan import SLOPES, is_slope
 from pellucid.report.record import Audit, RegionTest, Warn
@@ -69,6 +69,7 @@ def _model(audit: Audit, i: int) -> dict[str, Any]:
         "slopes": [] if compared is None else [name for name in compared.names if name in SLOPES],
         "curves": [] if compared is None else _curves(compared),
         "rows": [] if compared is None else _rows(audit, compared),
+        "rules_receipt": None if audit.rules is None else receipt_text(audit.rules.receipt),
         "left_out": audit.left_out,
         "receipt": audit.receipt,
         "records": audit.records,
@@ -213,6 +214,7 @@ def _rows(audit: Audit, compared: Comparison) -> list[dict[str, Any]]:
             "picture": picture,
             "input": figures.seen(first, i) if picture else None,
             "agreement": _agreement(compared, i),
+            "rule": None if audit.rules is None else enough.told(audit.rules, i),
             "methods": [_explained(compared, j, i, picture) for j in range(len(compared.names))],
         }
         for i, facts in enumerate(audit.rows)

@@ -13,6 +13,7 @@ import numpy as np
 
 from pellucid.core.budget import versions
 from pellucid.core.store import appearing
+from pellucid.report import enough
 from pellucid.report.page import render
 from pellucid.report.record import Audit, RegionTest
 
@@ -58,6 +59,7 @@ def _model(audit: Audit) -> dict[str, Any]:
         "methods": _methods(audit),
         "agreement": None if audit.comparison is None else audit.comparison.agreement,
         "importance": _importance(audit),
+        "rules": _rules(audit),
         "places": None if audit.regions is None else _places(audit.regions),
         "columns_alone": None
         if audit.columns is None
@@ -86,6 +88,13 @@ def _methods(audit: Audit) -> list[dict[str, Any]]:
         }
         for name, record, card in zip(compared.names, compared.attributions, compared.scorecards, strict=True)
     ]
+
+
+def _rules(audit: Audit) -> list[dict[str, Any]] | None:
+    """One for each of the rows, in their order."""
+    if audit.rules is None:
+        return None
+    return [{"row": row["row"], **enough.told(audit.rules, i)} for i, row in enumerate(audit.rows)]
 
 
 def _importance(audit: Audit) -> list[dict[str, Any]] | None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from pellucid.core.records import Comparison, Importance, Record
+from pellucid.core.rules import Rules
 
 Warn = dict[str, Any]
 
@@ -89,6 +90,7 @@ class Audit(Record):
     rows: tuple[dict[str, Any], ...]
     comparison: Comparison | None = None
     importance: Importance | None = None
+    rules: Rules | None = None  # of `rows`, what is enough for their answers
     regions: RegionTest | None = None
     columns: ColumnTest | None = None
     groups: tuple[dict[str, Any], ...] = ()
