@@ -97,7 +97,8 @@ def test_rules_name_columns_and_classes_as_text_too(harmful):
     named = [name for name in EVIL for rule in made.rules.rules for one in rule if one.feature == name]
     assert set(named) >= {EVIL[0]} and set(made.rules.answers) == {EVIL[0], EVIL[1]}
     for i in range(3):
-        assert f"Enough for this answer: if {made.rules.words(i)}, then “{made.rules.answers[i]}”." in text
+        title = "Enough for this answer" if made.rules.reached[i] else "The most precise rule that was found"
+        assert f"{title}: if {made.rules.words(i)}, then “{made.rules.answers[i]}”." in text
         low, high = (percent(end).replace(" %", "\u00a0%") for end in (made.rules.low[i], made.rules.high[i]))
         assert f"of {made.rules.samples[i]:,} perturbed rows ({low} to {high})" in render([made])
         assert f"applies to {percent(made.rules.coverage[i])} of 57 other rows" in text.replace("\u00a0", " ")
@@ -107,10 +108,12 @@ def test_a_rule_that_falls_short_says_so_and_no_condition_is_said_as_such(harmfu
     made = harmful
     short = replace(made, rules=replace(made.rules, reached=np.zeros(3, bool), rules=((),) * 3))
     text = " ".join("".join(Reader(render([short])).texts).split())
-    assert text.count("No rule was found to reach 95 %: this is the most precise one.") == 3
+    assert text.count("No rule was found to reach 95 %.") == 3
+    assert text.count("The most precise rule that was found: nothing") == 3
     assert f"nothing, the answer is “{made.rules.answers[0]}” whatever the row." in text
-    assert "No rule was found" not in render([made]) or not made.rules.reached.all()
-    assert "Enough for this answer:" not in render([replace(made, rules=None)])
+    kept = replace(made, rules=replace(made.rules, reached=np.ones(3, bool)))
+    assert "No rule was found" not in render([kept]) and render([kept]).count("Enough for this answer:") == 3
+    assert 'class="rule"' not in render([replace(made, rules=None)])
 
 
 def test_drawings_hold_names_as_text_too(evil):
