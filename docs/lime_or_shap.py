@@ -46,10 +46,15 @@ def ask(folder: Path) -> Answers:
     train, test, y, truth = train_test_split(houses, price, test_size=0.2, random_state=42)
     train, y, rows = train.head(6000), y.head(6000), test.head(ROWS)
     model = HistGradientBoostingRegressor(random_state=0).fit(train, y)
+    return answers(model, train, rows, float(model.score(test, truth)))
+
+
+def answers(model: HistGradientBoostingRegressor, train: pd.DataFrame, rows: pd.DataFrame, r2: float) -> Answers:
+    """Both methods, on the same rows, with references drawn from what the model was trained on."""
     background = train.sample(100, random_state=0)
     shap = pc.explain(model, rows, pc.TreeShap(), background=background)
-    lime = pc.explain(model, rows, pc.LIME(), background=train.sample(2000, random_state=1))
-    return Answers(rows, background, shap, lime, float(model.score(test, truth)))
+    lime = pc.explain(model, rows, pc.LIME(), background=train.sample(min(2000, len(train)), random_state=1))
+    return Answers(rows, background, shap, lime, r2)
 
 
 def main() -> None:

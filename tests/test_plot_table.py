@@ -233,6 +233,12 @@ def test_importance_shows_the_most_important_first_with_student_intervals():
     assert "2 more not shown" in pc.plot.importance(record, k=1).get_xlabel()
 
 
+def test_the_number_of_a_short_bar_below_zero_keeps_off_the_names():
+    short, long = made.importance(), dataclasses.replace(made.importance(), mean=np.array([0.2, 0.6, -0.3]))
+    sides = [[text.get_ha() for text in pc.plot.importance(record).texts] for record in (short, long)]
+    assert sides == [["left", "left", "left"], ["left", "left", "right"]]
+
+
 def test_a_real_explanation_is_drawn():
     from sklearn.datasets import load_breast_cancer
     from sklearn.tree import DecisionTreeClassifier

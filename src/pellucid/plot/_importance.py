@@ -12,6 +12,8 @@ from pellucid.plot._bar import draw_whiskers, height_of, label_end
 from pellucid.plot._labels import number, shorten, unrounded
 from pellucid.plot._style import GREY, PLAIN, Z95, dress, leave_room, name_rows, paper
 
+_SHORT = 0.05  # of the width: the number of a shorter bar below zero goes to the right of it, off the names
+
 
 def importance(record: Importance, k: int = 12, ax: Axes | None = None) -> Axes:
     """The k most important features from the top down; whiskers are 95 % t intervals over repeats, or rows."""
@@ -36,9 +38,11 @@ def _quantile(record: Importance) -> float:
 
 def _numbers(ax: Axes, mean: np.ndarray, reach: np.ndarray) -> None:
     low, high = float(np.minimum(0, mean - reach).min()), float(np.maximum(0, mean + reach).max())
-    leave_room(ax, low, high, (bool((mean < 0).any()), True))
+    left = mean < -_SHORT * (high - low)
+    leave_room(ax, low, high, (bool(left.any()), True))
     for place, value in enumerate(mean):
-        label_end(ax, number(value), place, value + np.copysign(reach[place], value), left=value < 0)
+        end = value - reach[place] if left[place] else max(value + reach[place], 0)
+        label_end(ax, number(value), place, end, left=bool(left[place]))
 
 
 def _footer(record: Importance, shown: int) -> str:
