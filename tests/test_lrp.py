@@ -199,6 +199,16 @@ def test_gamma_between_relus_is_one_layer_and_the_same_rule(gamma: float, monkey
     assert len(taken) == 1  # relevance below zero
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_units_that_read_only_zeros_pass_nothing_on(sign: int):
+    conv = nn.Conv1d(1, 2, 2, stride=2, bias=False).double()
+    conv.weight.data = torch.tensor([[[1.0, 2.0]], [[3.0, -1.0]]], dtype=torch.float64)
+    x = sign * np.array([[[1.0, 1, 0, 0]]])
+    record = pc.explain(Formula(lambda x: conv(x).sum((1, 2))), x, pc.LRP(ZERO, conv=pc.Gamma(1.0)))
+    # 3 = 1 + 2 as 1 : 2 and 2 = 3 - 1 as 6 : -1, of which 5 are 2
+    np.testing.assert_allclose(record.values, [[[sign * (1 + 12 / 5), sign * (2 - 2 / 5), 0, 0]]])
+
+
 def test_flat_counts_the_cells_that_a_window_reads():
     conv = nn.Conv1d(1, 1, 3, padding=1, bias=False).double()
     record = pc.explain(nn.Sequential(conv, nn.Flatten()), rows(1, 1, 4), pc.LRP(first="flat"), target=0)
