@@ -126,6 +126,22 @@ def test_a_search_for_rules_is_cut_short_at_its_share_and_says_so(monkeypatch):
     assert len(made.rules) == 4 and not made.rules.receipt.converged
 
 
+def test_rules_are_not_looked_for_among_too_few_rows():
+    frame, y = table(33)
+    made = pc.audit(model_of, frame, y, classes=["no", "yes"], methods=["Occlusion"], rows=4)
+    assert made.rules is None
+    assert "at least 30 rows beside those" in " ".join(one["why"] for one in made.left_out)
+    assert pc.audit(model_of, frame, y, classes=["no", "yes"], methods=["Occlusion"], rows=3).rules is not None
+
+
+def test_rules_of_a_probability_are_about_its_side_of_a_half():
+    x = np.random.default_rng(0).random((200, 2))
+    made = pc.audit(lambda rows: rows[:, 0], x, (x[:, 0] > 0.5).astype(int), methods=["Occlusion"], rows=4)
+    assert made.facts["task"] == "classification" and len(made.rules) == 4
+    for rule, answer in zip(made.rules.rules, made.rules.answers, strict=True):
+        assert rule[0].column == 0 and {"0": rule[0].high, "1": rule[0].low}[answer] is not None
+
+
 def test_rules_take_at_most_their_share_of_what_is_left(monkeypatch):
     given = []
 
