@@ -41,3 +41,43 @@ def test_picked_rows_add_up():
     assert [label.get_text() for label in ax.get_yticklabels()] == ["row 0", "row 1"]
     ends = [bar.get_x() + bar.get_width() for bar in ax.patches[2:]]
     np.testing.assert_allclose(ends, picked.curve)
+
+
+def quadrants(n=2):
+    """Pictures in quarters; the answer is whether the upper left one is bright."""
+    x = np.ones((n, 8, 8)) * np.linspace(0.8, 1, 8)
+    x[1:, :4, :4] = 0.1
+    return pc.anchor(lambda X: (X[:, :4, :4].mean((1, 2)) > 0.5).astype(int), x, masker=pc.Grid(window=4))
+
+
+def test_the_parts_that_are_enough_stay_and_the_rest_is_pale():
+    record = quadrants()
+    ax = plot.show(record, row=0)
+    pixels = np.asarray(ax.images[0].get_array())
+    half, inner = len(pixels) // 2, slice(8, -8)
+    assert [c.feature for c in record.rules[0]] == ["(0, 0)"]
+    kept, rest = pixels[:half, :half][inner, inner], pixels[half:, half:][inner, inner]
+    seen = (record.data[0] - 0.8) / 0.2
+    np.testing.assert_allclose(kept.min(), seen[0, 0], atol=0.05)
+    np.testing.assert_allclose(rest.min(), 0.65 + 0.35 * seen[0, 4], atol=0.05)
+    hidden = np.asarray(plot.rule_image(record, hide_rest=True).images[0].get_array())
+    assert np.ptp(hidden[half:, half:], axis=(0, 1)).max() == 0 and np.ptp(hidden[:half, :half]) > 0.4
+    edge = pixels[half // 2, [0, half - 1]]
+    assert (edge[1] < 0.3).all()  # outlined towards the other quarters
+    assert "Enough for 1" in ax.get_title(loc="left") + ax.get_title()
+    said = ax.get_xlabel()
+    assert "1 part on 25% of the places" in said and f"({record.low[0]:.0%} to {record.high[0]:.0%})" in said
+
+
+def test_a_picture_without_conditions_and_what_is_refused():
+    record = quadrants()
+    assert plot.rule_image(record, 1).get_xlabel().startswith("no part is needed") == (not record.rules[1])
+    assert len(plot.show(record).texts) == 4  # several rows: their rules in words
+    assert (
+        plot.show(record[:1]).images
+        and plot.rule_image(record, -1).get_xlabel() == plot.rule_image(record, 1).get_xlabel()
+    )
+    with pytest.raises(pc.InputError, match="use plot"):
+        plot.rule_image(made())
+    with pytest.raises(pc.InputError, match="has 2 rows"):
+        plot.rule_image(record, 2)

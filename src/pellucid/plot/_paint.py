@@ -12,6 +12,7 @@ import numpy as np
 
 from pellucid.core.errors import InputError
 from pellucid.core.records import Attribution, Collapse
+from pellucid.core.rules import Rules
 from pellucid.plot._style import DIVERGING, symmetric
 
 _PIXELS = 384  # the longer side of a painted map, enough for stripes over an 8 x 8 picture
@@ -64,7 +65,7 @@ def _striped(pixels: np.ndarray, negative: np.ndarray) -> np.ndarray:
     return np.where(stripe[..., None], 0.5 + 0.5 * pixels, pixels)
 
 
-def picture_of(attribution: Attribution, row: int) -> np.ndarray:
+def picture_of(attribution: Attribution | Rules, row: int) -> np.ndarray:
     """The input as a picture in [0, 1]: (*space), or (*space, 3) in colours. Min-max here and nowhere else."""
     data = np.asarray(attribution.data[row], dtype=float)
     if attribution.layout == "channels-first":

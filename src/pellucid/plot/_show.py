@@ -25,6 +25,7 @@ from pellucid.plot._effect import effect
 from pellucid.plot._examples import examples
 from pellucid.plot._image import image
 from pellucid.plot._importance import importance
+from pellucid.plot._rule_image import rule_image
 from pellucid.plot._rules import rules
 from pellucid.plot._scorecard import scorecard
 from pellucid.plot._text import text
@@ -80,6 +81,8 @@ def _(record: Comparison, row: int | None = None, ax: Axes | None = None) -> Axe
 
 @show.register
 def _(record: Rules, row: int | None = None, ax: Axes | None = None) -> Axes:
+    if record.labels is not None and record.labels.ndim == 3 and (row is not None or len(record) == 1):
+        return rule_image(record, row or 0, ax)
     return rules(record if row is None else record[row], ax=ax)
 
 

@@ -13,6 +13,7 @@ from pellucid.plot._paint import picture_of
 from pellucid.plot._style import BLUE, FAINT, RED, bare, message, paper
 
 _OUTLINED = 320  # pixels of the longer side, so that an outline is thin
+_SIGNS = ((1, RED), (-1, BLUE))
 
 
 def superpixels(
@@ -38,7 +39,7 @@ def superpixels(
             ax, "no part raises the score" if positive_only else "every value is zero", title(attribution, row)
         )
     seen = picture_of(attribution, row)
-    pixels = _drawn(seen if seen.ndim == 3 else np.repeat(seen[..., None], 3, 2), mask, hide_rest)
+    pixels = drawn(seen if seen.ndim == 3 else np.repeat(seen[..., None], 3, 2), mask, hide_rest)
     h, w = mask.shape
     ax.imshow(pixels, extent=(-0.5, w - 0.5, h - 0.5, -0.5))
     parts = np.unique(attribution.players.labels[row][mask != 0])  # type: ignore[union-attr, index]
@@ -49,7 +50,9 @@ def superpixels(
     )
 
 
-def _drawn(seen: np.ndarray, mask: np.ndarray, hide_rest: bool) -> np.ndarray:
+def drawn(
+    seen: np.ndarray, mask: np.ndarray, hide_rest: bool, outlines: tuple[tuple[int, str], ...] = _SIGNS
+) -> np.ndarray:
     """seen (h, w, 3), mask (h, w) in {-1, 0, 1} -> pixels, each place a block of several"""
     size = max(1, -(-_OUTLINED // max(mask.shape)))
     big, told = (a.repeat(size, 0).repeat(size, 1) for a in (seen, mask))
@@ -59,7 +62,7 @@ def _drawn(seen: np.ndarray, mask: np.ndarray, hide_rest: bool) -> np.ndarray:
     stripe = (told < 0) & ((down + across) % max(6, max(told.shape) // 32) == 0)
     pixels = np.where(stripe[..., None], 1.0, pixels)
     width = max(1, max(told.shape) // 200)
-    for sign, colour in ((1, RED), (-1, BLUE)):
+    for sign, colour in outlines:
         pixels = np.where(_edge(told == sign, width)[..., None], to_rgb(colour), pixels)
     return np.asarray(pixels)
 
