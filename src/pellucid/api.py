@@ -46,7 +46,8 @@ def explain(
     ----------
     model : a torch module, an estimator or pipeline of the scikit-learn kind, or any function of a batch.
     x : (n, *features) the rows to explain; a frame's columns are its features.
-    method : a method value or its spelling; None takes IntegratedGradients for networks, KernelShap for tables.
+    method : a method value or its spelling; None takes IntegratedGradients for networks, TreeShap
+        where a score is a sum of leaves that can be read, KernelShap for other tables.
     target : an output column, a class name, one of either per row, a function of the outputs, or a target value.
     background : (b, *features) reference rows, for methods that need them; x is never its own background.
     masker : what is hidden and how, for methods that hide; None follows the input.

@@ -74,6 +74,8 @@ def explained(
     with ready.adapter.session():
         looks_at = (chosen.layer, chosen.grid) if isinstance(chosen, LayerMethod) and budget is None else None
         f, scores = ready.bind(target, meter, looks_at)
+        if method is None and removal is None:
+            chosen = _by_trees(f, scores) or chosen
         blocks = _Run(chosen, f, hiding(chosen, removal, f), meter, scores).blocks()
         return record(ready, chosen, f, scores, blocks, meter)
 
@@ -125,12 +127,23 @@ def _hiding_sparse(method: Method, masker: Masker | None) -> Masker:
 
 
 def _default(ready: Prepared) -> Method:
-    """IntegratedGradients where there are gradients, KernelShap for tables, Occlusion for anything else."""
+    """IntegratedGradients where there are gradients, KernelShap for tables, Occlusion for anything else.
+
+    Trees are met later, when the target is known (`_by_trees`).
+    """
     if ready.adapter.kind == "torch":
         name = "IntegratedGradients"
     else:
         name = "KernelShap" if ready.inputs.x.ndim == 2 else "Occlusion"
     made: Method = resolve(name)()
+    return made
+
+
+def _by_trees(f: BlackBox, scores: np.ndarray) -> Method | None:
+    """TreeShap where a model's trees can be read and the score is a sum of their leaves: the same values, without sampling."""
+    from pellucid.methods.shapley.suited import has_sums
+
+    made: Method | None = resolve("TreeShap")() if has_sums(f, scores) else None
     return made
 
 

@@ -213,9 +213,14 @@ def _mirrored(upper: np.ndarray) -> np.ndarray:
     return upper + upper.transpose(0, 2, 1)
 
 
+def goes_with_background(forest: Forest) -> bool:
+    """Whether every path asks for few enough features to have values against background rows."""
+    return forest.deepest <= _BITS
+
+
 def _check_bits(trees: Trees) -> None:
     widest = trees.forest.deepest
-    if widest > _BITS:
+    if not goes_with_background(trees.forest):
         raise MethodError(
             f"a path of this forest asks for {widest} different features; values against background rows go up to {_BITS}: "
             "leave background=None, or use KernelShap()."
