@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tests.mobilenet import mobilenet, samples
+from notebooks.mobilenet import mobilenet, samples
 
 import pellucid as pc
 

@@ -20,7 +20,7 @@ import torch
 
 import pellucid as pc
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "notebooks"))
 from mobilenet import mobilenet, samples
 
 

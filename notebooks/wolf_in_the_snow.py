@@ -22,7 +22,6 @@
 
 # %%
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +29,6 @@ import torch
 from torch import nn
 
 import pellucid as pc
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests") if "__file__" in globals() else "../tests")
 from mobilenet import mobilenet, picture
 
 torch.set_num_threads(1)
