@@ -66,6 +66,8 @@ class TorchAdapter(Adapter):
         self.dtype = floating[0].dtype if floating else None
         self.reads_ids = any(isinstance(m, nn.Embedding | nn.EmbeddingBag) for m in model.modules())
         self.device = next((p.device for p in model.parameters()), torch.device("cpu"))
+        if self.device.type == "cpu":
+            self.batch_cells = 2**20  # about 7 pictures of 224 x 224: larger batches leave the cache and get slower
 
     def channels(self, x: np.ndarray) -> int | None:
         return 1 if x.ndim > 2 else None
