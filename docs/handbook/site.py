@@ -23,6 +23,10 @@ KEPT = {
     "docs/architecture.md": "concepts/architecture.md",
     "docs/coverage.md": "concepts/coverage.md",
     "docs/kernel_width.md": "concepts/kernel_width.md",
+    "docs/lime_or_shap.md": "concepts/lime_or_shap.md",
+    "docs/evidence/gradient.md": "evidence/gradient.md",
+    "docs/evidence/removal.md": "evidence/removal.md",
+    "docs/evidence/speed.md": "evidence/speed.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changes.md",
     "LICENSE": "license.md",
@@ -105,6 +109,7 @@ def nav() -> Nav:
             "Concepts": [
                 {"How to read a receipt": "concepts/receipt.md"},
                 {"What LIME's kernel width does": "concepts/kernel_width.md"},
+                {"LIME or SHAP": "concepts/lime_or_shap.md"},
                 {"Architecture": "concepts/architecture.md"},
                 {"What is covered": "concepts/coverage.md"},
             ]
@@ -112,6 +117,13 @@ def nav() -> Nav:
         {"Methods": ["methods/index.md", *methods]},
         {"Metrics": ["metrics/index.md", *({name: f"metrics/{name}.md"} for name in METRICS)]},
         {"Gallery": "gallery/index.md"},
+        {
+            "Evidence": [
+                {"Gradients and maps on photographs": "evidence/gradient.md"},
+                {"Removal on photographs": "evidence/removal.md"},
+                {"Speed": "evidence/speed.md"},
+            ]
+        },
         {"Project": [{"Contributing": "contributing.md"}, {"Changes": "changes.md"}, {"License": "license.md"}]},
     ]
 
