@@ -1,7 +1,6 @@
-"""What every metric keeps, whatever it measures; and the engine that turns records into scorecards."""
+"""The engine that turns records into scorecards, whatever a metric measures."""
 
 import dataclasses
-import random
 
 import numpy as np
 import pytest
@@ -9,27 +8,13 @@ import torch
 
 import nets
 import pellucid as pc
-from pellucid.core import registry, spelling
+from contract.metric_cases import JUDGES, pictures, same
+from contract.metric_cases import record as judged
 from pellucid.core.budget import Receipt
 from pellucid.metrics import run, verdict
-from pellucid.metrics.base import Metric, MetricCard, places
+from pellucid.metrics.base import MetricCard, places
 
-# One value of every public metric, with fields that keep it small, and per field another value that must matter.
-CASES: dict[str, tuple[Metric, dict[str, object]]] = {
-    "Deletion": (
-        pc.Deletion(steps=6, randoms=2),
-        {"steps": 5, "fill": 0.7, "randoms": 3, "window": 2, "absolute": True, "seed": 1},
-    ),
-    "Insertion": (
-        pc.Insertion(steps=6, randoms=2),
-        {"steps": 5, "fill": 0.7, "randoms": 3, "window": 2, "absolute": True, "seed": 1},
-    ),
-    "Completeness": (pc.Completeness(), {}),
-    "Stability": (pc.Stability(trials=2), {"trials": 3, "sigma": 0.5, "seed": 1}),
-    "ModelRandomization": (pc.ModelRandomization(stages=2, draws=1), {"stages": 3, "draws": 2, "seed": 1}),
-    "Agreement": (pc.Agreement(others=("Saliency()",)), {"others": ("InputXGradient()",), "k": 3}),
-}
-ALL = pytest.mark.parametrize("name", list(CASES))
+CASES = {name: judge.metric for name, judge in JUDGES.items()}
 
 
 @pytest.fixture(scope="module")
@@ -39,190 +24,12 @@ def net():
 
 @pytest.fixture(scope="module")
 def x():
-    return np.random.default_rng(0).uniform(size=(4, 2, 8, 8)).astype("float32")
+    return pictures()
 
 
 @pytest.fixture(scope="module")
-def record(net, x):
-    return pc.explain(net, x, pc.IntegratedGradients(steps=4, baseline="zeros"))
-
-
-def same(a, b, **tolerance):
-    np.testing.assert_allclose(a.value, b.value, **tolerance)
-    for name in ("chance", "curves", "chance_curves"):
-        one, other = getattr(a, name), getattr(b, name)
-        assert (one is None) == (other is None)
-        if one is not None:
-            np.testing.assert_allclose(one, other, **tolerance)
-    assert a.detail.keys() == b.detail.keys()
-    for key in a.detail:
-        np.testing.assert_allclose(a.detail[key], b.detail[key], **tolerance)
-
-
-def differs(a, b):
-    if a.detail.keys() != b.detail.keys() or a.labels != b.labels:
-        return True
-    pairs = [
-        (a.value, b.value),
-        (a.chance, b.chance),
-        (a.curves, b.curves),
-        *((a.detail[k], b.detail[k]) for k in a.detail),
-    ]
-    return any(
-        one is not None and (one.shape != two.shape or not np.allclose(one, two, equal_nan=True)) for one, two in pairs
-    )
-
-
-# -- the contract ------------------------------------------------------------------------------------------------------
-
-
-def test_no_public_metric_escapes_the_contract():
-    assert set(CASES) == set(registry.METRICS)
-    for name, (metric, others) in CASES.items():
-        assert type(metric).__name__ == name and {f.name for f in dataclasses.fields(metric)} == set(others)
-
-
-@ALL
-def test_the_card_says_what_a_reader_must_know(name):
-    card = CASES[name][0].card
-    assert isinstance(card, MetricCard)
-    assert all(getattr(card, text) for text in ("question", "chance", "cost", "weaknesses", "paper"))
-    assert card.question.endswith("?") and card.range[0] < card.range[1]
-
-
-@ALL
-def test_the_spelling_reads_back(name):
-    metric, others = CASES[name]
-    assert spelling.parse(repr(metric)) == metric
-    assert spelling.parse(name) == type(metric)()
-    for key, value in others.items():
-        changed = dataclasses.replace(metric, **{key: value})
-        assert spelling.parse(repr(changed)) == changed != metric
-
-
-@ALL
-def test_the_same_answer_twice_in_the_promised_shape(name, net, x, record):
-    card = pc.evaluate(net, record, CASES[name][0])
-    (made,), (line,) = card.curves, card.lines
-    same(made, pc.evaluate(net, record, CASES[name][0]).curves[0], rtol=0)
-    assert made.metric == line.metric == name
-    assert made.value.shape == made.degenerate.shape == (4,)
-    assert np.isfinite(made.value).all() and not made.degenerate.any()
-    assert all(len(value) == 4 for value in made.detail.values())
-    assert made.higher_is_better == line.higher_is_better == (made_card(name).direction == "higher")
-    low, high = made_card(name).range
-    assert (low <= made.value).all() and (made.value <= high).all()
-    assert line.rows == 4 and line.degenerate == 0 and line.verdict
-    assert line.mean == pytest.approx(made.value.mean())
-
-
-def made_card(name):
-    return CASES[name][0].card
-
-
-@ALL
-def test_every_field_matters(name, net, x, record):
-    metric, others = CASES[name]
-    first = pc.evaluate(net, record, metric).curves[0]
-    for key, value in others.items():
-        assert differs(first, pc.evaluate(net, record, dataclasses.replace(metric, **{key: value})).curves[0]), key
-
-
-@ALL
-def test_a_row_is_judged_alike_in_any_company_and_order(name, net, x, record):
-    whole = pc.evaluate(net, record, CASES[name][0]).curves[0]
-    order = [2, 0]
-    same(pc.evaluate(net, record[order], CASES[name][0]).curves[0], whole[order], rtol=1e-4, atol=1e-5)
-
-
-@ALL
-def test_the_batch_size_changes_nothing(name, net, x, record, monkeypatch):
-    whole = pc.evaluate(net, record, CASES[name][0]).curves[0]
-    monkeypatch.setattr("pellucid.models.torch.TorchAdapter.batch_rows", 3)
-    same(pc.evaluate(net, record, CASES[name][0]).curves[0], whole, rtol=1e-4, atol=1e-5)
-
-
-@ALL
-@pytest.mark.parametrize("fails", [False, True])
-def test_the_world_is_left_as_found(name, fails, x, record):
-    net = nets.cnn().train()
-    calls = []
-
-    def hook(module, inputs, output):
-        calls.append(1)
-        if fails and len(calls) > 3:
-            raise RuntimeError("no more")
-
-    net[0].register_forward_hook(hook)
-    net[0].weight.grad = torch.ones_like(net[0].weight)
-    before = {key: value.clone() for key, value in net.state_dict().items()}
-    values, data = record.values.copy(), record.data.copy()
-    states = np.random.get_state()[1].copy(), random.getstate(), torch.get_rng_state()
-    if fails and name != "Completeness":
-        with pytest.raises(pc.ModelError, match="no more"):
-            pc.evaluate(net, record, [pc.Deletion(steps=2, randoms=1)] * 4 + [CASES[name][0]])
-    else:
-        calls_allowed = pc.evaluate(net, record, CASES[name][0]) if not fails else None
-        assert fails or calls_allowed is not None
-    assert all(module.training for module in net.modules())
-    assert all(parameter.requires_grad for parameter in net.parameters())
-    assert (net[0].weight.grad == 1).all() and len(net[0]._forward_hooks) == 1
-    assert all(torch.equal(before[key], value) for key, value in net.state_dict().items())
-    assert (record.values == values).all() and (record.data == data).all()
-    assert (np.random.get_state()[1] == states[0]).all() and random.getstate() == states[1]
-    assert torch.equal(torch.get_rng_state(), states[2])
-
-
-@ALL
-def test_model_rows_are_counted_to_the_last(name, x, record):
-    counted = nets.cnn()
-    seen = []
-    counted.register_forward_hook(lambda module, inputs, output: seen.append(len(output)))
-    made = pc.evaluate(counted, record, CASES[name][0])
-    if name != "ModelRandomization":  # its copies have hooks of their own, which count into the same list
-        assert made.receipt.rows_forward == sum(seen)
-    assert made.receipt.rows_forward >= 4 and made.curves[0].receipt.rows_forward <= made.receipt.rows_forward
-
-
-@ALL
-def test_scorecards_survive_saving(name, net, record, tmp_path):
-    card = pc.evaluate(net, record, CASES[name][0])
-    back = pc.load(card.save(tmp_path / "card.npz"))
-    same(back[name], card[name], rtol=0)
-    assert back[name].labels == card[name].labels
-    np.testing.assert_equal(back.lines, card.lines)
-    assert back.receipt == card.receipt and back[name].receipt == card[name].receipt and back.method == card.method
-    pc.load(card[name][1:3].save(tmp_path / "curve.npz"))
-
-
-@ALL
-def test_constant_maps_are_called_degenerate(name, net, x):
-    for level in (0.0, 2.5):
-        flat = pc.Attribution.from_arrays(np.full(x.shape, level), data=x, target=0, base_values=0.0)
-        card = pc.evaluate(net, flat, CASES[name][0], again=lambda model, z, flat=flat: flat)
-        assert card.curves[0].degenerate.all() and card.lines[0].degenerate == 4
-        assert "degenerate" in card.lines[0].verdict and "passes" not in card.lines[0].verdict
-
-
-@ALL
-def test_what_is_no_finite_map_of_the_data_is_refused(name, net, x):
-    good = pc.Attribution.from_arrays(np.ones(x.shape), data=x, target=0)
-    hole = good.values.copy()
-    hole[1, 0, 0, 0] = np.nan
-    with pytest.raises(pc.InputError, match="NaN"):
-        pc.evaluate(net, dataclasses.replace(good, values=hole), CASES[name][0])
-    with pytest.raises(pc.InputError, match="shape"):
-        pc.evaluate(net, dataclasses.replace(good, values=np.ones((4, 3, 5))), CASES[name][0])
-    with pytest.raises(pc.InputError, match="from_arrays"):
-        pc.evaluate(net, np.ones(x.shape), CASES[name][0])
-
-
-@ALL
-def test_one_row_gives_a_value_and_no_interval(name, net, record):
-    line = pc.evaluate(net, record[:1], CASES[name][0]).lines[0]
-    assert np.isfinite(line.mean) and np.isnan([line.low, line.high]).all()
-    assert line.advantage_low is None or np.isnan(line.advantage_low)
-    assert line.verdict.startswith("one row gives no interval")
+def record():
+    return judged()
 
 
 # -- records of any origin ---------------------------------------------------------------------------------------------
@@ -364,8 +171,8 @@ ANEW = ("Stability", "ModelRandomization")
 def test_a_metric_that_explains_again_says_by_name_what_it_needs(name, net, x):
     made = pc.Attribution.from_arrays(np.random.default_rng(0).normal(size=x.shape), data=x, target=0)
     with pytest.raises(pc.MethodError, match=rf"{name} .*again="):
-        pc.evaluate(net, made, CASES[name][0])
-    pc.evaluate(net, made, CASES[name][0], method="Saliency()")
+        pc.evaluate(net, made, CASES[name])
+    pc.evaluate(net, made, CASES[name], method="Saliency()")
 
 
 @pytest.mark.parametrize("name", ANEW)
@@ -375,8 +182,8 @@ def test_the_users_own_function_explains_again(name, net, x):
         model(leaf)[:, 2].sum().backward()
         return pc.Attribution.from_arrays(leaf.grad, data=z, target=2)
 
-    theirs = pc.evaluate(net.eval(), again(net, x), CASES[name][0], again=again)
-    ours = pc.evaluate(net, pc.explain(net, x, pc.Saliency(), target=2), CASES[name][0])
+    theirs = pc.evaluate(net.eval(), again(net, x), CASES[name], again=again)
+    ours = pc.evaluate(net, pc.explain(net, x, pc.Saliency(), target=2), CASES[name])
     same(theirs.curves[0], ours.curves[0], rtol=1e-4, atol=1e-5)
     assert not theirs.receipt.warnings
 

@@ -1,0 +1,92 @@
+"""What the contract suite of metrics runs: one line per public metric.
+
+A metric without a line fails the suite (`test_no_public_metric_escapes_the_contract`). A line names a small version of the
+metric and, for every field, another value that has to change what it says of `record()`: integrated gradients of a small
+network on four pictures of two channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+import nets
+import pellucid as pc
+from pellucid.metrics.base import Metric
+
+
+def _nothing(record: pc.Attribution) -> dict[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Judge:
+    """One metric in the suite. `changes`: field -> another value, which has to change what it says."""
+
+    metric: Metric
+    changes: dict[str, Any] = field(default_factory=dict)
+    base: dict[str, Metric] = field(default_factory=dict)  # field -> a metric other than `metric` to change it on
+    told: Callable[[pc.Attribution], dict[str, Any]] = (
+        _nothing  # rows -> what `evaluate` is told besides: truth=, train=
+    )
+    repeats: bool = True  # False for what differs from run to run, such as seconds
+    asks: bool = True  # whether it asks the model beyond the one pass that binds the target
+    finite: bool = True  # whether every row gets a number in this world
+
+    def of(self, net: Any, record: pc.Attribution, metric: Metric | None = None, **more: Any) -> pc.Scorecard:
+        """What the metric, or another version of it, says of some rows."""
+        return pc.evaluate(net, record, metric or self.metric, **{**self.told(record), **more})
+
+
+_ORDERED = {"steps": 5, "fill": 0.7, "randoms": 3, "window": 2, "absolute": True, "seed": 1}
+
+JUDGES: dict[str, Judge] = {
+    "Deletion": Judge(pc.Deletion(steps=6, randoms=2), _ORDERED),
+    "Insertion": Judge(pc.Insertion(steps=6, randoms=2), _ORDERED),
+    "Completeness": Judge(pc.Completeness(), asks=False),
+    "Stability": Judge(pc.Stability(trials=2), {"trials": 3, "sigma": 0.5, "seed": 1}),
+    "ModelRandomization": Judge(pc.ModelRandomization(stages=2, draws=1), {"stages": 3, "draws": 2, "seed": 1}),
+    "Agreement": Judge(pc.Agreement(others=("Saliency()",)), {"others": ("InputXGradient()",), "k": 3}),
+}
+
+
+def pictures() -> np.ndarray:
+    return np.random.default_rng(0).uniform(size=(4, 2, 8, 8)).astype("float32")
+
+
+@cache
+def record() -> pc.Attribution:
+    """What every metric of the suite judges."""
+    return pc.explain(nets.cnn(), pictures(), pc.IntegratedGradients(steps=4, baseline="zeros"))
+
+
+def same(a: pc.Curve, b: pc.Curve, **tolerance: float) -> None:
+    """Two curves say the same, number by number."""
+    np.testing.assert_allclose(a.value, b.value, **tolerance)
+    for name in ("chance", "curves", "chance_curves"):
+        one, other = getattr(a, name), getattr(b, name)
+        assert (one is None) == (other is None)
+        if one is not None:
+            np.testing.assert_allclose(one, other, **tolerance)
+    assert a.detail.keys() == b.detail.keys() and a.labels == b.labels
+    for key in a.detail:
+        np.testing.assert_allclose(a.detail[key], b.detail[key], **tolerance)
+
+
+def differs(a: pc.Curve, b: pc.Curve) -> bool:
+    """Whether any number differs."""
+    if a.detail.keys() != b.detail.keys() or a.labels != b.labels:
+        return True
+    pairs = [
+        (a.value, b.value),
+        (a.chance, b.chance),
+        (a.curves, b.curves),
+        *((a.detail[k], b.detail[k]) for k in a.detail),
+    ]
+    return any(
+        one is not None and (one.shape != two.shape or not np.allclose(one, two, equal_nan=True)) for one, two in pairs
+    )
