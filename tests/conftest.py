@@ -43,6 +43,22 @@ def data_dir() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def mnist(data_dir: Path):
+    """The 10,000 test images (n, 28, 28) in [0, 255] and their digits (n,)."""
+    import gzip
+
+    import numpy as np
+
+    images = np.frombuffer(
+        gzip.decompress((data_dir / "mnist/t10k-images-idx3-ubyte.gz").read_bytes()), np.uint8, offset=16
+    )
+    labels = np.frombuffer(
+        gzip.decompress((data_dir / "mnist/t10k-labels-idx1-ubyte.gz").read_bytes()), np.uint8, offset=8
+    )
+    return images.reshape(-1, 28, 28).astype(float), labels.astype(int)
+
+
 @pytest.fixture(autouse=True)
 def _close_figures():
     """No figure outlives its test."""

@@ -23,6 +23,7 @@ from pellucid.core.rules import Rules
 
 if TYPE_CHECKING:
     from pellucid.methods.anchor.anchors import Anchors
+    from pellucid.methods.example.base import PrototypeMethod
     from pellucid.methods.example.submodular_pick import SubmodularPick
 
 
@@ -262,6 +263,28 @@ def summarize(attribution: Attribution, method: SubmodularPick | str | None = No
     from pellucid.methods.example import run
 
     return run.summarize(attribution, method)
+
+
+def prototypes(
+    X: Any,
+    method: PrototypeMethod | str | None = None,
+    *,
+    labels: Any = None,
+    progress: Callable[[int], None] | None = None,
+) -> Examples:
+    """Which few rows stand for the data, and which do they not stand for?
+
+    Parameters
+    ----------
+    X : (n, *features) rows: a table, pictures, or what a network makes of them (embeddings); a frame's numbers are divided by
+        their standard deviation, and its levels are coordinates of their own.
+    method : a method value or its spelling; None takes MMDCritic(prototypes=10, criticisms=5).
+    labels : (n,) one label a row, to say how often the nearest prototype has a row's label; `per_class` methods need them.
+    progress : called with the number of rows whose similarities to all others are summed.
+    """
+    from pellucid.methods.example import finding
+
+    return finding.prototypes(X, method, labels=labels, progress=progress)
 
 
 def evaluate(

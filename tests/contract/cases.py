@@ -26,6 +26,7 @@ from torch.nn import functional
 import pellucid as pc
 from nets import Patches, Residual, cnn, mlp
 from pellucid.methods.effect.base import EffectMethod
+from pellucid.methods.example.base import PrototypeMethod
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,8 @@ NETWORKS = (
 )
 EVERYTHING = (*NETWORKS, "function of a table", "function of pictures", "pipeline on a frame")
 
+PLAIN = ("function of a table", "function of pictures", "pipeline on a frame")  # rows without a model
+
 ENTRIES: dict[str, Entry] = {
     "Saliency": Entry(pc.Saliency(), NETWORKS, {"absolute": True}),
     "InputXGradient": Entry(pc.InputXGradient(), NETWORKS),
@@ -272,6 +275,15 @@ ENTRIES: dict[str, Entry] = {
         ("function of a table", "pipeline on a frame", "function of texts"),
         {"k": 3, "share": 0.3},
     ),
+    "MMDCritic": Entry(
+        pc.MMDCritic(prototypes=2, criticisms=1),
+        PLAIN,
+        {"prototypes": 1, "criticisms": 0, "kernel": pc.RBF(gamma=3.0), "per_class": True, "regularize": False},
+        base={"regularize": pc.MMDCritic(prototypes=1, criticisms=3, kernel=pc.RBF(gamma=0.05))},
+    ),
+    "ProtoDash": Entry(
+        pc.ProtoDash(prototypes=2), PLAIN, {"prototypes": 1, "kernel": pc.RBF(gamma=3.0), "per_class": True}
+    ),
     "PermutationImportance": Entry(
         pc.PermutationImportance(), ("pipeline on a frame",), {"repeats": 3, "seed": 1, "within": "leaves"}
     ),
@@ -334,6 +346,8 @@ def ask(method: Any, world: World, model: Any = None, x: Any = None, **more: Any
     if isinstance(method, EffectMethod):
         varied = "pay" if hasattr(x, "columns") else 0
         return pc.effect(model, x, varied, method, **{"target": world.target, **more})
+    if isinstance(method, PrototypeMethod):
+        return pc.prototypes(x, method, labels=world.y if world.y is not None else np.arange(len(x)) % 2)
     if isinstance(method, pc.SubmodularPick):
         explained = pc.explain(
             model, x, pc.Occlusion(), **{"target": world.target, "background": world.background, **more}
@@ -355,5 +369,6 @@ def numbers(record: Any) -> np.ndarray:
         facts = (record.precision, record.low, record.high, record.coverage, record.samples, record.reached)
         return np.stack(facts, axis=1).astype(float)
     if isinstance(record, pc.Examples):
-        return np.stack([record.indices, record.weights, record.curve])
+        found = [record.indices, record.weights, record.curve, record.criticisms, record.witness]
+        return np.concatenate([part for part in found if part is not None])
     return np.asarray(record.mean if isinstance(record, pc.Importance | pc.Effect) else record.values)

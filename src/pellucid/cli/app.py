@@ -18,6 +18,7 @@ from pellucid.cli.audit import audit
 from pellucid.cli.evaluate import evaluate
 from pellucid.cli.explain import explain
 from pellucid.cli.methods import methods
+from pellucid.cli.prototypes import prototypes
 from pellucid.core.errors import PellucidError
 
 INTERRUPTED = 130
@@ -89,5 +90,5 @@ def app() -> None:
     """
 
 
-for _command in (audit, explain, anchor, evaluate, methods):
+for _command in (audit, explain, anchor, prototypes, evaluate, methods):
     app.add_command(_command)

@@ -21,6 +21,7 @@ VERBS = {
     "rivals": "pellucid.api",
     "anchor": "pellucid.api",
     "summarize": "pellucid.api",
+    "prototypes": "pellucid.api",
     "evaluate": "pellucid.api",
     "compare": "pellucid.api",
     "estimate": "pellucid.api",
@@ -61,6 +62,8 @@ METHODS = {
     "AccumulatedLocalEffects": "pellucid.methods.effect.accumulated_local_effects",
     "Anchors": "pellucid.methods.anchor.anchors",
     "SubmodularPick": "pellucid.methods.example.submodular_pick",
+    "MMDCritic": "pellucid.methods.example.mmd_critic",
+    "ProtoDash": "pellucid.methods.example.proto_dash",
 }
 
 METRICS = {
@@ -132,6 +135,9 @@ RULES = dict.fromkeys(
 # Which features LIME's surrogate keeps.
 SELECTIONS = dict.fromkeys(["HighestWeights", "ForwardSelection", "LassoPath"], "pellucid.methods.removal.lime_select")
 
+# How alike two rows are.
+KERNELS = dict.fromkeys(["RBF", "Precomputed"], "pellucid.methods.example.kernels")
+
 PUBLIC: dict[str, str] = {
     **VERBS,
     **METHODS,
@@ -146,6 +152,7 @@ PUBLIC: dict[str, str] = {
     **BASELINES,
     **SELECTIONS,
     **SEGMENTATIONS,
+    **KERNELS,
 }
 
 # Which extra of the package brings an optional framework.

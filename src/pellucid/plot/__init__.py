@@ -22,6 +22,7 @@ from pellucid.plot._force import force
 from pellucid.plot._heatmap import heatmap
 from pellucid.plot._image import gallery, image, picture
 from pellucid.plot._importance import importance
+from pellucid.plot._projection import projection, specimens
 from pellucid.plot._rule_image import rule_image
 from pellucid.plot._rules import rules
 from pellucid.plot._scatter import scatter
@@ -49,11 +50,13 @@ __all__ = [
     "image",
     "importance",
     "picture",
+    "projection",
     "rule_image",
     "rules",
     "scatter",
     "scorecard",
     "show",
+    "specimens",
     "superpixels",
     "text",
     "waterfall",
