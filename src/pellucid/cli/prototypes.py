@@ -62,7 +62,7 @@ def _draw(record: Examples, table: Rows, path: Path) -> None:
     from pellucid.core.frames import is_frame
 
     ax = plot.show(record) if is_frame(table.x) else plot.projection(record, table.x)
-    ax.figure.savefig(path, dpi=150)
+    ax.get_figure(root=True).savefig(path, dpi=150)  # type: ignore[union-attr]
 
 
 def _tell(record: Examples, table: Rows, written: list[str]) -> None:

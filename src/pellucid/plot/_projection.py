@@ -27,11 +27,21 @@ def projection(record: Examples, X: Any, ax: Axes | None = None) -> Axes:
     ax = paper(ax, 0.8 * WIDTH)
     for colour, chosen, label in _classes(record, len(points)):
         drawn = chosen[np.linspace(0, len(chosen) - 1, min(len(chosen), _MANY)).astype(int)]
-        ax.scatter(*points[drawn].T, s=9, color=colour, alpha=0.55, linewidths=0, label=label)
+        ax.scatter(points[drawn, 0], points[drawn, 1], s=9, color=colour, alpha=0.55, linewidths=0, label=label)
     look: dict[str, Any] = {"zorder": 3, "linewidths": 0.8, "edgecolors": "white"}
-    ax.scatter(*points[record.indices].T, s=170, marker="*", color=RED, label="prototypes", **look)
+    ax.scatter(
+        points[record.indices, 0], points[record.indices, 1], s=170, marker="*", color=RED, label="prototypes", **look
+    )
     if record.criticisms is not None and len(record.criticisms):
-        ax.scatter(*points[record.criticisms].T, s=70, marker="X", color=INK, label="criticisms", **look)
+        ax.scatter(
+            points[record.criticisms, 0],
+            points[record.criticisms, 1],
+            s=70,
+            marker="X",
+            color=INK,
+            label="criticisms",
+            **look,
+        )
     ax.legend(fontsize=SMALL, frameon=False, loc="upper left", bbox_to_anchor=(1, 1), markerscale=1.0)
     title = f"{record.receipt.method.partition('(')[0]}: {len(rows):,} rows"
     return bare(ax, title, "" if kept is None else f"first two principal components, {kept:.0%} of the variance")

@@ -52,7 +52,8 @@ class ProtoDash(PrototypeMethod):
         check_room(self, kernel.n)
         means = kernel.means(progress)
         columns = np.empty((kernel.n, self.prototypes), order="F")  # (n, m)
-        weights, gradient, picked, curve = np.empty(0), means, [], []
+        weights, gradient, curve = np.empty(0), means, []
+        picked: list[int] = []
         for size in range(1, self.prototypes + 1):
             free = np.where(np.isin(np.arange(kernel.n), picked), -np.inf, gradient)
             best = int(free.argmax())
