@@ -102,6 +102,7 @@ RECORDS = {
     "Rivals": "pellucid.core.rivals",
     **dict.fromkeys(["Rules", "Condition"], "pellucid.core.rules"),
     "Examples": "pellucid.core.examples",
+    "Influence": "pellucid.core.influence",
     "Schema": "pellucid.core.schema",
     "Column": "pellucid.core.schema",
     **dict.fromkeys(["Budget", "Cost", "Receipt"], "pellucid.core.budget"),
