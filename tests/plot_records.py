@@ -6,6 +6,7 @@ import numpy as np
 
 import pellucid as pc
 from pellucid.core.budget import Receipt
+from pellucid.core.dispute import Dispute, Evidence
 from pellucid.core.records import Attribution, Comparison, Curve, Importance, Line, Players, Scorecard
 from pellucid.core.target import Class
 
@@ -144,6 +145,23 @@ def comparison() -> Comparison:
         overlap=np.abs(matrix),
         by_row=np.stack([matrix, matrix / 2]),
         k=2,
+        kendall=matrix * 0.8,
+        disputes=disputes(),
+    )
+
+
+def disputes() -> tuple[Dispute, ...]:
+    """For the first, contradiction, one row, and no row at all."""
+    names, rows = ("Saliency", "GradCAM", "IntegratedGradients"), np.array([0, 2, 5])
+    places, apart = ((("age", "debt"),) * 3, np.array([[0.9, -0.4]] * 3))
+    for_first = Evidence("Deletion", 0.2, 0.1, 0.3, 3, names[0])
+    none = Evidence("Insertion", 0.1, -0.2, 0.4, 3, None)
+    against = Evidence("Insertion", -0.3, -0.5, -0.1, 3, names[2])
+    single = Evidence("Deletion", 0.2, np.nan, np.nan, 1, None)
+    return (
+        Dispute(names[0], names[1], 0.5, 7, rows, places, apart, ("age", "debt"), (for_first, none)),
+        Dispute(names[0], names[2], 0.5, 7, rows, places, apart, ("age", "debt"), (for_first, against)),
+        Dispute(names[1], names[2], 0.5, 7, rows[:1], places[:1], apart[:1], ("age", "debt"), (single,)),
     )
 
 

@@ -350,6 +350,23 @@ def test_evaluate_says_what_is_wrong(run, args: tuple[str, ...], code: int, said
     failed(run("evaluate", *args), code, said)
 
 
+# compare
+
+
+def test_compare_says_where_methods_disagree_and_whom_the_evidence_supports(run, folder: Path):
+    args = ("compare", *TABLE, "--rows", "0:8", "--method", "ExactShapley", "--method", "LIME(samples=300)", "--metric")
+    told = document(run(*args, "Deletion(steps=3)", "--json", "--out", "both.npz", "--plot", "both.png"))
+    assert told["names"] == ["ExactShapley", "LIME"] and len(told["sentences"]) == len(told["disputes"]) == 1
+    assert told["disputes"][0]["first"] == "ExactShapley" and (folder / "both.png").stat().st_size > 5000
+    assert pc.load(folder / "both.npz").disputes[0].sentence == told["sentences"][0]
+    shown = run(*args, "Deletion(steps=3)")
+    assert shown.exit_code == 0 and shown.stderr == ""
+    assert "rank correlation / Kendall's tau / shared top 1" in shown.stdout
+    assert told["sentences"][0][:40] in " ".join(shown.stdout.split()) and "receipt" in shown.stdout
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    failed(run("compare", *TABLE, "--method", "Deletion"), 2, "there is no method 'Deletion'")
+
+
 # audit
 
 

@@ -331,13 +331,33 @@ def compare(
     target: Any = None,
     background: Any = None,
     masker: Masker | str | None = None,
+    names: Sequence[str] | None = None,
     extra: dict[str, Any] | None = None,
 ) -> Comparison:
-    """Do the methods agree, and which does the evidence support?"""
+    """Do the methods agree, and which does the evidence support?
+
+    Every pair of methods is a `Dispute`: the rows that the two rank differently, what lies furthest apart there, and the paired
+    difference of every metric that measures against chance, on exactly those rows.
+
+    Parameters
+    ----------
+    methods : method values or their spellings, one target for all of them.
+    metrics : metric values or their spellings; None takes Deletion, Insertion, Stability and Completeness, each where it applies.
+
+    The rest is as in `explain`.
+    """
     from pellucid.metrics import run
 
     return run.compare(
-        model, x, methods, metrics=metrics, target=target, background=background, masker=masker, extra=extra
+        model,
+        x,
+        methods,
+        metrics=metrics,
+        target=target,
+        background=background,
+        masker=masker,
+        names=names,
+        extra=extra,
     )
 
 

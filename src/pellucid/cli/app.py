@@ -15,6 +15,7 @@ import click
 
 from pellucid.cli.anchor import anchor
 from pellucid.cli.audit import audit
+from pellucid.cli.compare import compare
 from pellucid.cli.evaluate import evaluate
 from pellucid.cli.explain import explain
 from pellucid.cli.methods import methods
@@ -90,5 +91,5 @@ def app() -> None:
     """
 
 
-for _command in (audit, explain, anchor, prototypes, evaluate, methods):
+for _command in (audit, explain, anchor, prototypes, evaluate, compare, methods):
     app.add_command(_command)

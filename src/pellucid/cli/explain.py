@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
@@ -21,6 +21,18 @@ if TYPE_CHECKING:
     from pellucid.core.records import Attribution
 
 _FILE = click.Path(path_type=Path)
+
+
+class Asking(Protocol):
+    """What a command asks of a model, and by which verb."""
+
+    @property
+    def verb(self) -> str: ...
+
+    @property
+    def seconds(self) -> float | None: ...
+
+    def ask(self, model: Any, x: Any, background: Any, names: Any, progress: Any = None) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -141,7 +153,7 @@ def explain(
     _tell(record, told, answer)
 
 
-def answered(source: Source, material: Material, question: Question, answer: Answer) -> tuple[Any, Told]:
+def answered(source: Source, material: Material, question: Asking, answer: Answer) -> tuple[Any, Told]:
     """Read the file and the model, ask, and keep the record where that is wanted."""
     from pellucid.cli.data import choose, read_rows
 
@@ -158,7 +170,7 @@ def answered(source: Source, material: Material, question: Question, answer: Ans
 
 
 def _explained(
-    model: Any, table: Rows, index: np.ndarray, material: Material, question: Question
+    model: Any, table: Rows, index: np.ndarray, material: Material, question: Asking
 ) -> tuple[Any, str | None]:
     """The record of the chosen rows, and in words what stood for the usual."""
     from pellucid.cli.data import count, suited
@@ -184,7 +196,7 @@ def _usual(model: Any, table: Rows, x: Any, material: Material) -> Rows | None:
     return found if found is not None and len(found) else None
 
 
-def _watched(question: Question, model: Any, x: Any, background: Any, names: Any) -> Any:
+def _watched(question: Asking, model: Any, x: Any, background: Any, names: Any) -> Any:
     """The answer under a bar; a first row explained by itself tells how much there is to do, where rows cost alike."""
     from pellucid.cli import screen
 
@@ -194,6 +206,9 @@ def _watched(question: Question, model: Any, x: Any, background: Any, names: Any
         with screen.progress("one row first") as advance:
             one = question.ask(model, x[:1], background, names, advance).receipt
         total = len(x) * (one.rows_forward + one.rows_backward)
+    if question.verb == "compare":
+        with screen.waiting("explaining and judging"):
+            return question.ask(model, x, background, names)
     with screen.progress("explaining" if alike else "looking for rules", total) as advance:
         return question.ask(model, x, background, names, advance)
 
@@ -213,7 +228,7 @@ def _keep(record: Any, answer: Answer) -> None:
 
 def explained_classes(model: Any, record: Any) -> list[str] | None:
     """The name of the class whose score is explained in each row, where the model has names and the target is a class."""
-    names, label = getattr(model, "classes_", None), getattr(record.target, "label", None)
+    names, label = getattr(model, "classes_", None), getattr(getattr(record, "target", None), "label", None)
     if names is None or isinstance(names, list) or label is None:
         return None
     labels = label if isinstance(label, tuple) else (label,) * len(record)

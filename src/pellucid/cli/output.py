@@ -28,6 +28,7 @@ def plain(value: Any) -> Any:
     import numpy as np
 
     from pellucid.core.registry import RECORDS
+    from pellucid.core.store import NESTED
 
     match value:
         case None | bool() | int() | str():
@@ -42,7 +43,7 @@ def plain(value: Any) -> Any:
             return {str(key): plain(item) for key, item in value.items()}
         case tuple() | list():
             return [plain(item) for item in value]
-    if dataclasses.is_dataclass(value) and type(value).__name__ in (*RECORDS, "Line"):
+    if dataclasses.is_dataclass(value) and type(value).__name__ in (*RECORDS, *NESTED):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value) if field.repr}
     return str(value)
 

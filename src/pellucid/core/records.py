@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 
 from pellucid.core.budget import Receipt
+from pellucid.core.dispute import Dispute, Evidence
 from pellucid.core.errors import InputError
 from pellucid.core.schema import Schema
 from pellucid.core.target import Target, as_target
@@ -425,6 +426,10 @@ class Comparison(Record):
     overlap: np.ndarray  # (methods, methods) mean share of the k largest magnitudes that both have
     by_row: np.ndarray  # (n, methods, methods) rank correlation, NaN where a map is constant
     k: int
+    kendall: np.ndarray  # (methods, methods) mean of Kendall's tau-b of signed values over rows
+    disputes: tuple[
+        Dispute, ...
+    ] = ()  # every pair of methods: where they disagree, and which side the evidence supports
 
     def to_frame(self) -> pd.DataFrame:
         """One line per method and metric."""
@@ -432,3 +437,24 @@ class Comparison(Record):
 
         frames = [card.to_frame().assign(method=name) for name, card in zip(self.names, self.scorecards, strict=True)]
         return pd.concat(frames, ignore_index=True)
+
+    def disputed(self) -> pd.DataFrame:
+        """One line per pair of methods and metric: on how many rows they disagree, about what, and the paired evidence there."""
+        import pandas as pd
+
+        lines = [
+            {
+                "first": dispute.first,
+                "second": dispute.second,
+                "disputed_rows": len(dispute.rows),
+                "features": ", ".join(dispute.features),
+                **dataclasses.asdict(evidence),
+            }
+            for dispute in self.disputes
+            for evidence in dispute.evidence or (_NO_EVIDENCE,)
+        ]
+        names = ["first", "second", "disputed_rows", "features", *(f.name for f in dataclasses.fields(Evidence))]
+        return pd.DataFrame(lines, columns=names)
+
+
+_NO_EVIDENCE = Evidence("", np.nan, np.nan, np.nan, 0, None)

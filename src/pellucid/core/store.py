@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib
 import json
 import os
 import uuid
@@ -23,7 +24,10 @@ from pellucid.core.errors import SpellingError, StoreError
 
 HEADER = "header.json"
 FORMAT = 1
-_NESTED = {"Line": "pellucid.core.records"}  # parts of records that are no public names
+NESTED = {  # parts of records that are no public names
+    "Line": "pellucid.core.records",
+    **dict.fromkeys(["Dispute", "Evidence"], "pellucid.core.dispute"),
+}
 
 
 def save(record: Any, path: str | Path) -> Path:
@@ -89,7 +93,7 @@ def _pack(value: Any, key: str, arrays: dict[str, np.ndarray]) -> Any:
     if not dataclasses.is_dataclass(value):
         return {"lost": repr(value)}
     name = type(value).__name__
-    if name not in registry.RECORDS and name not in _NESTED:
+    if name not in registry.RECORDS and name not in NESTED:
         return {"spelling": spelling.spell(value)}
     fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.init and f.repr}
     return {"class": name, "fields": {k: _pack(v, f"{key}.{k}", arrays) for k, v in fields.items()}}
@@ -125,10 +129,8 @@ def _parsed(text: str) -> Any:
 
 
 def _class(name: str) -> Any:
-    if name in _NESTED:
-        from pellucid.core import records
-
-        return getattr(records, name)
+    if name in NESTED:
+        return getattr(importlib.import_module(NESTED[name]), name)
     if name not in registry.RECORDS:
         raise StoreError(
             f"this file names {name!r}, which is no record of pellucid: it was not written by `record.save`."

@@ -7,6 +7,7 @@ values, and the share of the k largest magnitudes that both explanations have. I
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -19,7 +20,9 @@ from pellucid.core.method import Method
 from pellucid.core.records import Attribution
 from pellucid.methods.run import as_method
 from pellucid.metrics.base import Case, Metric, MetricCard, Reading, check_counts, places
-from pellucid.metrics.similarity import flat, mean_known, rank_correlation, top_overlap
+from pellucid.metrics.similarity import flat, kendall, mean_known, rank_correlation, top_overlap
+
+_MEASURES = ("rank_correlation", "top_overlap", "kendall")
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def top_of(size: int, k: int | None) -> int:
 
 
 def matrix(records: Sequence[Attribution], k: int | None = None) -> dict[str, Any]:
-    """Every record with every other: `rank_correlation` and `top_overlap`, (n, m, m) each, and the k that it took."""
+    """Every record with every other: `rank_correlation`, `kendall` and `top_overlap`, (n, m, m) each, and the k it took."""
     if any(record.texts is not None for record in records):
         return _of_texts(records, k)
     maps = [flat(record.collapse("sum")) for record in records]
@@ -98,11 +101,12 @@ def matrix(records: Sequence[Attribution], k: int | None = None) -> dict[str, An
         )
     n, p, m = *maps[0].shape, len(maps)
     k = top_of(p, k)
-    ranked, shared = np.empty((n, m, m)), np.empty((n, m, m))
-    for i in range(m):
-        for j in range(m):
-            ranked[:, i, j], shared[:, i, j] = alike(maps[i], maps[j], k)
-    return {"rank_correlation": ranked, "top_overlap": shared, "k": k}
+    found = {name: np.empty((n, m, m)) for name in _MEASURES}
+    for i, j in itertools.combinations_with_replacement(range(m), 2):
+        pair = (*alike(maps[i], maps[j], k), kendall(maps[i], maps[j]))
+        for name, value in zip(_MEASURES, pair, strict=True):
+            found[name][:, i, j] = found[name][:, j, i] = value
+    return {**found, "k": k}
 
 
 def _of_texts(records: Sequence[Attribution], k: int | None) -> dict[str, Any]:
@@ -116,10 +120,9 @@ def _of_texts(records: Sequence[Attribution], k: int | None) -> dict[str, Any]:
         masks = [record.mask[row] for record in records if record.mask is not None]
         there = np.flatnonzero(masks[0])
         if not len(there):
-            rows.append({"rank_correlation": np.full((1, len(records), len(records)), np.nan)} | {"k": 0})
-            rows[-1]["top_overlap"] = rows[-1]["rank_correlation"]
+            rows.append({**dict.fromkeys(_MEASURES, np.full((1, len(records), len(records)), np.nan)), "k": 0})
             continue
         single = [replace(record[row], values=record.values[[row]][:, there], texts=None) for record in records]
         rows.append(matrix(single, k))
-    joined = {name: np.concatenate([found[name] for found in rows]) for name in ("rank_correlation", "top_overlap")}
+    joined = {name: np.concatenate([found[name] for found in rows]) for name in _MEASURES}
     return {**joined, "k": max(found["k"] for found in rows)}

@@ -20,12 +20,11 @@ from pellucid.core.masking import Masker
 from pellucid.core.method import GameMethod, Method, SurrogateMethod
 from pellucid.core.records import Attribution, Comparison, Curve, Scorecard
 from pellucid.methods.run import as_masker, as_method, explain
-from pellucid.metrics import agreement
 from pellucid.metrics.base import Again, Case, Metric, refusal
+from pellucid.metrics.beside import beside
 from pellucid.metrics.completeness import Completeness
 from pellucid.metrics.deletion import Deletion
 from pellucid.metrics.insertion import Insertion
-from pellucid.metrics.similarity import mean_known
 from pellucid.metrics.stability import Stability
 from pellucid.metrics.verdict import line
 from pellucid.models.prepare import Prepared, prepare
@@ -65,32 +64,22 @@ def compare(
     target: Any = None,
     background: Any = None,
     masker: Masker | str | None = None,
+    names: Sequence[str] | None = None,
     extra: dict[str, Any] | None = None,
 ) -> Comparison:
     """See `pellucid.api.compare`. A metric that does not apply to a method's record is left out, which its receipt says."""
-    chosen, meter = [as_method(method) for method in methods], Meter()
+    chosen = list(dict.fromkeys(as_method(method) for method in methods))
     if not chosen:
         raise InputError("compare needs at least one method, and got none.")
     judges = as_metrics(DEFAULTS if metrics is None else metrics)
     ways = _Ways(None, None, None, background, as_masker(masker), extra)
     records: list[Attribution] = []
     for method in chosen:
-        records.append(_Anew(ways, target)(model, x, method))
+        records.append(_Anew(ways, target, None if names is None else tuple(names))(model, x, method))
         target = target if records[0].target is None else records[0].target
     cards = [_evaluate(model, record, judges, ways, fresh=True) for record in records]
-    alike = agreement.matrix(records)
-    for made in (*records, *cards):
-        _count(meter, made.receipt)
-    return Comparison(
-        attributions=tuple(records),
-        scorecards=tuple(cards),
-        names=_labels(chosen),
-        agreement=mean_known(alike["rank_correlation"], axis=0),
-        overlap=mean_known(alike["top_overlap"], axis=0),
-        by_row=alike["rank_correlation"],
-        k=alike["k"],
-        receipt=receipt(tuple(chosen), meter, target=records[0].receipt.target, scale=records[0].receipt.scale),
-    )
+    called = _labels(chosen)
+    return beside(dict(zip(called, records, strict=True)), dict(zip(called, cards, strict=True)))
 
 
 def as_metrics(metrics: Any) -> tuple[Metric, ...]:

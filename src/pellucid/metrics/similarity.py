@@ -8,7 +8,7 @@ All keep signs. Where a map is constant they are undefined, NaN.
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import rankdata
+from scipy.stats import kendalltau, rankdata
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -26,6 +26,16 @@ def centred_cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def rank_correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """a, b (n, p) -> (n,) of the signed values, ties sharing their mean rank; NaN where one is constant."""
     return np.where(constant(a) | constant(b), np.nan, centred_cosine(rankdata(a, axis=1), rankdata(b, axis=1)))
+
+
+def kendall(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a, b (n, p) -> (n,) Kendall's tau-b of the signed values: pairs of places in the same order less pairs in the other.
+
+    NaN where one is constant.
+    """
+    blank = constant(a) | constant(b)
+    pairs = zip(a, b, blank, strict=True)
+    return np.array([np.nan if none else kendalltau(one, other).statistic for one, other, none in pairs])
 
 
 def top_overlap(a: np.ndarray, b: np.ndarray, k: int) -> np.ndarray:

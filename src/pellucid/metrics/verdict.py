@@ -13,7 +13,7 @@ from scipy.special import stdtrit
 from pellucid.core.records import Curve, Line
 from pellucid.metrics.base import MetricCard
 
-_ROUNDING = 1e-6  # differences below this share of the numbers compared are the model's rounding
+ROUNDING = 1e-6  # differences below this share of the numbers compared are the model's rounding
 
 
 def interval(values: np.ndarray) -> tuple[float, float, float]:
@@ -70,7 +70,7 @@ def _verdict(curve: Curve, card: MetricCard, judged: np.ndarray, blank: np.ndarr
 def _against_chance(advantage: np.ndarray, scale: float) -> str:
     """advantage (n,) on each row, positive = better"""
     mean, low, high = interval(advantage)
-    tiny = _ROUNDING * scale
+    tiny = ROUNDING * scale
     if len(advantage) < 2:
         side = "equal to" if abs(mean) <= tiny else "better than" if mean > 0 else "worse than"
         return f"one row gives no interval; it is {side} random"

@@ -15,6 +15,7 @@ from pellucid.plot._beside import beside
 from pellucid.plot._cohorts import cohorts
 from pellucid.plot._curve import curve, curves
 from pellucid.plot._decision import decision
+from pellucid.plot._disputes import disputes
 from pellucid.plot._effect import effect
 from pellucid.plot._error_map import error_map
 from pellucid.plot._examples import examples
@@ -41,6 +42,7 @@ __all__ = [
     "curve",
     "curves",
     "decision",
+    "disputes",
     "effect",
     "error_map",
     "examples",

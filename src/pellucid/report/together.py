@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
-from pellucid.core.budget import Meter, Receipt, receipt
+from pellucid.core.budget import Receipt
 from pellucid.core.records import Attribution, Comparison, Scorecard
-from pellucid.metrics import agreement
-from pellucid.metrics.similarity import mean_known
+from pellucid.metrics.beside import beside
 
 
 def merged(first: Scorecard | None, second: Scorecard) -> Scorecard:
@@ -42,29 +39,7 @@ def comparison(records: Mapping[str, Attribution], cards: Mapping[str, Scorecard
     """All explanations beside each other; rankings are compared on the rows that every method finished."""
     if not records:
         return None
-    meter = Meter()
-    for made in (*records.values(), *cards.values()):
-        meter.rows_forward += made.receipt.rows_forward
-        meter.rows_backward += made.receipt.rows_backward
-    first, m = next(iter(records.values())), len(records)
-    done = np.all([record.done for record in records.values()], axis=0)
-    alike, overlap, k = np.full((len(first), m, m), np.nan), np.full((m, m), np.nan), 0
-    if done.any():
-        found = agreement.matrix([record[done] for record in records.values()])
-        alike[done], k = found["rank_correlation"], found["k"]
-        overlap = mean_known(found["top_overlap"], axis=0)
-    return Comparison(
-        attributions=tuple(records.values()),
-        scorecards=tuple(cards.get(name) or _blank(record) for name, record in records.items()),
-        names=tuple(records),
-        agreement=mean_known(alike, axis=0),
-        overlap=overlap,
-        by_row=alike,
-        k=k,
-        receipt=receipt(
-            tuple(r.method for r in records.values()), meter, target=first.receipt.target, scale=first.receipt.scale
-        ),
-    )
+    return beside(records, {name: cards.get(name) or _blank(record) for name, record in records.items()})
 
 
 def _blank(record: Attribution) -> Scorecard:
