@@ -115,7 +115,7 @@ def _of_texts(records: Sequence[Attribution], k: int | None) -> dict[str, Any]:
         (record.data != records[0].data).any() for record in records
     ):
         raise InputError("these records cut the texts into different parts (words, tokens): only like can be compared.")
-    rows = []
+    rows: list[dict[str, Any]] = []
     for row in range(len(records[0])):
         masks = [record.mask[row] for record in records if record.mask is not None]
         there = np.flatnonzero(masks[0])

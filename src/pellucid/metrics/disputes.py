@@ -46,7 +46,8 @@ def _dispute(
 ) -> Dispute:
     known = np.isfinite(ranked)
     rows = np.flatnonzero(known & (np.where(known, ranked, 1.0) < BELOW))
-    found = [_furthest(*_apart(maps[0], maps[1], row)) for row in rows]
+    all_apart = [_apart(maps[0], maps[1], row) for row in rows.tolist()]
+    found = [_furthest(*one) for one in all_apart]
     most = min((len(places) for places, _ in found), default=0)
     return Dispute(
         first=names[0],
@@ -56,7 +57,7 @@ def _dispute(
         rows=rows,
         places=tuple(places[:most] for places, _ in found),
         apart=np.array([apart[:most] for _, apart in found]).reshape(len(rows), most),
-        features=_over_rows([_apart(maps[0], maps[1], row) for row in rows]),
+        features=_over_rows(all_apart),
         evidence=_evidence(cards, names, rows),
     )
 
@@ -67,7 +68,7 @@ class _Named:
     def __init__(self, record: Attribution) -> None:
         self.record = record
         self.maps = record.values if record.texts is not None else record.collapse("sum")
-        self.names, self.window = (None, None) if record.texts is not None else _windows(record, self.maps.shape[1:])
+        self.windows = None if record.texts is not None else _windows(record, self.maps.shape[1:])
 
     def row(self, row: int) -> np.ndarray:
         """(p,)"""
@@ -76,11 +77,11 @@ class _Named:
 
     def told(self, row: int, apart: np.ndarray) -> tuple[list[str], np.ndarray]:
         """apart (p,) -> the windows' names and their means (w,)"""
-        if self.window is None or self.names is None:
+        if self.windows is None:
             words = self.record.data[row]
             return [str(word) for word in (words if self.record.mask is None else words[self.record.mask[row]])], apart
-        count = np.bincount(self.window, minlength=len(self.names))
-        return self.names, np.bincount(self.window, apart, minlength=len(self.names)) / count
+        names, window = self.windows
+        return names, np.bincount(window, apart, minlength=len(names)) / np.bincount(window, minlength=len(names))
 
 
 def _windows(record: Attribution, space: tuple[int, ...]) -> tuple[list[str], np.ndarray]:
