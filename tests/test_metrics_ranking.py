@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 import pellucid as pc
 from oracles import oracle
-from pellucid.metrics import ranking
+from pellucid.metrics import hiding, ranking
 
 
 def record(values, x, **kwargs):
@@ -97,8 +97,9 @@ def test_the_number_of_model_rows_is_bounded_by_steps_and_counted():
     x = np.random.default_rng(0).normal(size=(3, 20, 30))
     made = curve(model, x, x, pc.Deletion(steps=8, randoms=2, fill=0.0))
     assert made.curves.shape == (3, 9)
-    assert made.receipt.rows_forward == 3 * 3 * 9
-    assert sum(seen) == 3 * 3 * 9 + 3  # and once to bind the target
+    orders = 4  # its own, its reverse, two random ones; their ends are asked once
+    assert made.receipt.rows_forward == 3 * (orders * 7 + 2)
+    assert sum(seen) == 3 * (orders * 7 + 2) + 3  # and once to bind the target
 
 
 def test_steps_that_do_not_divide_the_places_are_weighted_by_their_true_shares():
@@ -182,7 +183,7 @@ def test_windows_are_hidden_whole_by_their_mean_value():
 
 
 def test_windows_that_do_not_fit_are_smaller_at_the_edge():
-    labels = ranking.tiles((5, 3), 2)
+    labels = hiding.tiles((5, 3), 2)
     assert labels.shape == (5, 3) and set(labels.ravel()) == set(range(6))
     assert (np.bincount(labels.ravel()) == [4, 2, 4, 2, 2, 1]).all()
 
@@ -349,12 +350,16 @@ def test_memory_blocks_change_nothing(monkeypatch):
         {"randoms": 0},
         {"randoms": True},
         {"fill": "snow"},
-        {"fill": "background"},
+        {"fill": ("zeros", "snow")},
+        {"fill": ("zeros", None)},
+        {"fill": ("zeros", "delete")},
         {"window": 0},
     ],
 )
 def test_fields_out_of_range_are_refused_by_name(wrong):
-    with pytest.raises(pc.MethodError, match=next(iter(wrong)) if "fill" not in wrong else "snow|background"):
+    with pytest.raises(
+        pc.MethodError, match=next(iter(wrong)) if "fill" not in wrong else "snow|name every|stands alone"
+    ):
         pc.Deletion(**wrong)
 
 

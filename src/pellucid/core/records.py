@@ -345,19 +345,22 @@ class Importance(Record):
 class Curve(Record):
     """What one metric says of one attribution, row by row.
 
-    `value (n,)` is the metric; `chance (n,)` the same for a random explanation where that makes sense; `x (s,)` and
-    `curves`, `chance_curves (n, s)` where the metric is an area; `detail` further numbers `(n,)` or `(n, ...)` by name.
+    `value (n,)` is the metric; `chance (n,)` the same for a random explanation where that makes sense, `reverse (n,)` for the same
+    order backwards; `x (s,)` and `curves`, `chance_curves`, `reverse_curves (n, s)` where the metric is an area; `detail` further
+    numbers `(n,)` or `(n, ...)` by name.
     """
 
     metric: str
     higher_is_better: bool
     value: np.ndarray = per_row()
     chance: np.ndarray | None = per_row(None)
+    reverse: np.ndarray | None = per_row(None)
     x: np.ndarray | None = None
     curves: np.ndarray | None = per_row(None)
     chance_curves: np.ndarray | None = per_row(None)
+    reverse_curves: np.ndarray | None = per_row(None)
     detail: dict[str, np.ndarray] = field(default_factory=dict)
-    labels: tuple[str, ...] = ()  # names of the columns of details (n, k): layers, other methods
+    labels: tuple[str, ...] = ()  # names of the columns of details (n, k): layers, other methods, fills
     degenerate: np.ndarray | None = per_row(None)  # (n,) True where the map is constant and its ranking says nothing
 
     def __len__(self) -> int:
@@ -369,14 +372,25 @@ class Curve(Record):
     @property
     def advantage(self) -> np.ndarray:
         """(n,) how much better than chance, positive = better; NaN without a chance level."""
-        if self.chance is None:
+        return self._better_than(self.chance)
+
+    @property
+    def over_reverse(self) -> np.ndarray:
+        """(n,) how much better than its own order backwards, positive = better; NaN where there is none."""
+        return self._better_than(self.reverse)
+
+    def _better_than(self, other: np.ndarray | None) -> np.ndarray:
+        if other is None:
             return np.full(len(self.value), np.nan)
-        return (self.value - self.chance) * (1 if self.higher_is_better else -1)
+        return (self.value - other) * (1 if self.higher_is_better else -1)
 
 
 @dataclass(frozen=True)
 class Line:
-    """One metric in a scorecard: mean over rows with its 95 % interval, and the paired advantage over chance with its own."""
+    """One metric in a scorecard: mean over rows with its 95 % interval, and the paired advantage over chance with its own.
+
+    Where a metric judges an order, also the paired advantage over the same order backwards.
+    """
 
     metric: str
     mean: float
@@ -390,6 +404,10 @@ class Line:
     verdict: str
     rows: int = 0  # rows that the verdict rests on
     degenerate: int = 0  # rows whose map is constant
+    reverse: float | None = None
+    over_reverse: float | None = None
+    over_reverse_low: float | None = None
+    over_reverse_high: float | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -89,7 +89,10 @@ MASKERS = {
 SEGMENTATIONS = dict.fromkeys(["SLIC", "Quickshift", "Felzenszwalb"], "pellucid.models.superpixels")
 
 # What absence looks like, where a name or a number does not say it.
-BASELINES = dict.fromkeys(["Noise", "Together"], "pellucid.core.baseline")
+BASELINES = {
+    **dict.fromkeys(["Noise", "Together"], "pellucid.core.baseline"),
+    "NoisyLinear": "pellucid.core.noisy_linear",  # of metrics alone: it depends on all that is hidden
+}
 
 RECORDS = {
     "WordEffects": "pellucid.core.word_effects",

@@ -54,9 +54,11 @@ class Reading:
 
     value: np.ndarray  # (n,)
     chance: np.ndarray | None = None  # (n,)
+    reverse: np.ndarray | None = None  # (n,)
     x: np.ndarray | None = None  # (s,)
     curves: np.ndarray | None = None  # (n, s)
     chance_curves: np.ndarray | None = None  # (n, s)
+    reverse_curves: np.ndarray | None = None  # (n, s)
     detail: dict[str, np.ndarray] = field(default_factory=dict)  # (n, ...)
     labels: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """Deletion: hide the places that an explanation calls most important first; the faster the score falls, the better.
 
 Petsiuk, Das & Saenko, "RISE" (BMVC 2018), section 4.2: the area under score against share hidden, lower is better. See
-`ranking.py` for the area, the order and the random orders beside it.
+`ranking.py` for the area, the order, and the random and reverse orders beside it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Deletion(RankingCurve):
         direction="lower",
         range=(-np.inf, np.inf),
         chance="measured on every row with random orders and the same fill",
-        cost="(1 + `randoms`) * (`steps` + 1) rows",
+        cost="(2 + `randoms`) * (`steps` - 1) + 2 rows, for each fill",
         weaknesses="hidden places look like nothing the model was trained on, so part of the fall is shock at the fill, and "
         "specks of it can look like evidence: on a network that finds a planted chequered patch, the truth led random orders by "
         "0.3 of probability with single zeroed pixels and by 0.6 with windows of 2; hide windows, or compare several fills",

@@ -1,7 +1,7 @@
 """Insertion: start from nothing and show the most important places first; the faster the score rises, the better.
 
 Petsiuk, Das & Saenko, "RISE" (BMVC 2018), section 4.2: the area under score against share shown, higher is better. See
-`ranking.py` for the area, the order and the random orders beside it.
+`ranking.py` for the area, the order, and the random and reverse orders beside it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Insertion(RankingCurve):
         direction="higher",
         range=(-np.inf, np.inf),
         chance="measured on every row with random orders and the same fill",
-        cost="(1 + `randoms`) * (`steps` + 1) rows",
+        cost="(2 + `randoms`) * (`steps` - 1) + 2 rows, for each fill",
         weaknesses="the start looks like nothing the model was trained on; a blurred start keeps coarse evidence, so "
         "models that need no detail score high from the beginning",
         paper="Petsiuk, Das & Saenko 2018",

@@ -1,4 +1,4 @@
-"""Ranking curves of texts: the parts of each text come and go in the order of their values, and the text is written anew.
+"""Metrics that hide, on texts: the parts of each text come and go, and the text is written anew.
 
 Each text is a little table of its own, one row of ones over its players; 0 deletes a player, or puts the model's mask token in its
 place. Texts have different numbers of players, so each is measured by itself and only its curve is put on a common axis.
@@ -17,42 +17,61 @@ from pellucid.core.errors import MethodError
 from pellucid.core.records import Attribution
 from pellucid.core.text_maskers import Spans
 from pellucid.metrics.base import Case, Reading
+from pellucid.metrics.hiding import FILLS
 from pellucid.models.adapter import BlackBox, Inputs
 
-FILLS = ("delete", "mask")
 
-
-def measured(case: Case, fill: Any, steps: int, measure: Callable[[Case], Reading]) -> Reading:
-    """One reading of all texts; `measure` reads a case of one text."""
+def on_texts(case: Case, fill: Any, measure: Callable[[Case], Reading]) -> Reading:
+    """One reading of all texts; `measure` reads a case of one text, a table of one row. A text without parts has no number."""
     put = _put(fill, case)
     readings = [_one(case, row, put, measure) for row in range(len(case.record))]
-    axes = [_known(reading.x) for reading in readings]
-    x = np.linspace(0, 1, 1 + min(steps, max(map(len, axes)) - 1))
-    own, chance = [_known(r.curves)[0] for r in readings], [_known(r.chance_curves)[0] for r in readings]
-    return Reading(
-        np.concatenate([reading.value for reading in readings]),
-        chance=np.concatenate([_known(reading.chance) for reading in readings]),
-        x=x,
-        curves=np.stack([np.interp(x, axis, curve) for axis, curve in zip(axes, own, strict=True)]),
-        chance_curves=np.stack([np.interp(x, axis, curve) for axis, curve in zip(axes, chance, strict=True)]),
-        detail=_details(readings),
-        warnings=tuple(dict.fromkeys(warning for reading in readings for warning in reading.warnings)),
-    )
+    known = next((reading for reading in readings if reading is not None), None)
+    if known is None:
+        return Reading(np.full(len(readings), np.nan))
+    return _joined([reading or _blank(known) for reading in readings], ("mask" if put else "delete",))
+
+
+def _blank(like: Reading) -> Reading:
+    """Nothing to hide, nothing to say."""
+    gone = {name: np.full_like(part, np.nan) for name in _ROWS if (part := getattr(like, name)) is not None}
+    return replace(like, **gone, detail={name: np.full_like(part, np.nan) for name, part in like.detail.items()})
+
+
+_AREAS, _CURVES = ("value", "chance", "reverse"), ("curves", "chance_curves", "reverse_curves")
+_ROWS = (*_AREAS, *_CURVES)
+
+
+def _joined(readings: list[Reading], labels: tuple[str, ...]) -> Reading:
+    """Readings of one row each as one; curves on an axis that all of them have."""
+    first, parts = readings[0], {}
+    for name in _AREAS:
+        if getattr(first, name) is not None:
+            parts[name] = np.concatenate([getattr(reading, name) for reading in readings])
+    if first.x is not None:
+        axes = [_known(reading.x) for reading in readings]
+        for name in _CURVES:
+            parts["x"], parts[name] = on_common_axis(axes, [_known(getattr(reading, name))[0] for reading in readings])
+    detail = {name: np.concatenate([reading.detail[name] for reading in readings]) for name in first.detail}
+    warnings = tuple(dict.fromkeys(warning for reading in readings for warning in reading.warnings))
+    return Reading(**parts, detail=detail, labels=first.labels and labels, warnings=warnings)
+
+
+def on_common_axis(axes: list[np.ndarray], curves: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """axes (s,) and curves (..., s), a row's each -> one axis (s,) and (n, ..., s), between the points by straight lines."""
+    x = axes[0]
+    if any(axis.shape != x.shape or (axis != x).any() for axis in axes):
+        x = np.linspace(0, 1, max(map(len, axes)))
+        curves = [
+            np.array([np.interp(x, axis, line) for line in curve.reshape(-1, len(axis))]).reshape(*curve.shape[:-1], -1)
+            for axis, curve in zip(axes, curves, strict=True)
+        ]
+    return x, np.stack(curves)
 
 
 def _known(part: np.ndarray | None) -> np.ndarray:
     """A ranking curve's reading has all of them."""
     assert part is not None
     return part
-
-
-def _details(readings: list[Reading]) -> dict[str, np.ndarray]:
-    """Further numbers by name, NaN for texts without players."""
-    known = next((reading.detail for reading in readings if reading.detail), {})
-    return {
-        name: np.concatenate([reading.detail.get(name, np.full_like(like, np.nan)) for reading in readings])
-        for name, like in known.items()
-    }
 
 
 def _put(fill: Any, case: Case) -> str:
@@ -68,13 +87,11 @@ def _put(fill: Any, case: Case) -> str:
     return form.mask or "" if fill == "mask" else ""
 
 
-def _one(case: Case, row: int, put: str, measure: Callable[[Case], Reading]) -> Reading:
+def _one(case: Case, row: int, put: str, measure: Callable[[Case], Reading]) -> Reading | None:
     record, f = case.record[row], case.f.take(np.array([row]))
     bound, known = _bound(record, put)
     if not len(known):  # nothing to hide
-        score = case.scores[row : row + 1]
-        flat = np.repeat(score[:, None], 2, axis=1)
-        return Reading(score, chance=score, x=np.array([0.0, 1.0]), curves=flat, chance_curves=flat)
+        return None
     assert record.players is not None
     names, values, _ = record.players.row(0)
     ones = np.ones((1, len(known)))

@@ -6,12 +6,15 @@ a_0 ... a_s at equal shares of the places,
     area = (a_0 / 2 + a_1 + ... + a_{s-1} + a_s / 2) / s
 
 the trapezoid rule on [0, 1] (kept at the true shares where they cannot be equal). No area means anything alone: it depends
-on the model, the row and the fill. So every row is also run through random orders with the same fill, drawn in pairs, each
-order with its reverse, which makes their mean exact for additive models.
+on the model, the row and the fill. So every row is also run with the same fill through random orders, drawn in pairs, each
+order with its reverse, which makes their mean exact for additive models, and through its own order backwards, least
+important first. The area between an order and its reverse is that of Samek et al., "Evaluating the Visualization of What a Deep
+Neural Network Has Learned" (2017) and Bluecher et al. (2024), who find that it ranks methods alike under different fills.
 
 What an order is: values keep their sign, so the place that raises the score most comes first and the one that lowers
 it most comes last; `absolute` orders by magnitude instead, for methods whose sign says something else (a gradient's). Equal
-values are ordered by chance, not from the top left. The fill is the metric's own: the explainer's would favour it.
+values are ordered by chance, not from the top left. What comes and goes at once, and what is seen in its place, is `hiding.py`;
+the fill is the metric's own: the explainer's would favour it.
 """
 
 from __future__ import annotations
@@ -22,28 +25,27 @@ from typing import ClassVar
 
 import numpy as np
 
-from pellucid.core.baseline import BaselineLike, check_baseline, references, several
-from pellucid.core.errors import MethodError
-from pellucid.core.maskers import Size, sizes
+from pellucid.core.maskers import Size
 from pellucid.core.scalar import pieces
 from pellucid.metrics.base import Case, Metric, Reading, check_counts
-from pellucid.metrics.on_texts import FILLS, measured
-from pellucid.models.adapter import BlackBox
+from pellucid.metrics.hiding import Cut, FillLike, Fills, check_fills, check_window, cut, fills
+from pellucid.metrics.on_texts import on_common_axis, on_texts
 
 _CELLS = 2**22  # numbers of filled inputs held at once
 
 
 @dataclass(frozen=True)
 class RankingCurve(Metric):
-    """`steps` points beyond the start (fewer where there are fewer places), `randoms` random orders to compare with.
+    """`steps` points beyond the start (fewer where there are fewer parts), `randoms` random orders to compare with.
 
-    `fill`: "zeros", "mean", "blur", a number or one per feature; None is documented by each metric. `window` hides whole
-    windows of places at once, by their mean value; None hides single places. `absolute` orders by magnitude. Of texts, `fill` is
-    "delete" (None) or "mask", the model's own mask token.
+    `fill`: "zeros", "mean", "blur", a number or one per feature, `NoisyLinear()`, "own-mean" or "inpaint" of each part; several
+    of them in a tuple are averaged. None is documented by each metric. `window` hides whole windows of places at once, by their
+    mean value; None hides the record's own players (superpixels, windows, groups), and single places where it has none.
+    `absolute` orders by magnitude. Of texts, `fill` is "delete" (None) or "mask", the model's own mask token.
     """
 
     steps: int = 32
-    fill: BaselineLike = None
+    fill: FillLike = None
     randoms: int = 6
     window: Size | None = None
     absolute: bool = False
@@ -53,95 +55,55 @@ class RankingCurve(Metric):
 
     def __post_init__(self) -> None:
         check_counts(self, "steps", "randoms")
-        if self.fill not in FILLS:
-            check_baseline(self.fill)
-        if several(self.fill):
-            raise MethodError(
-                f"{type(self).__name__}(fill={self.fill!r}): one fill a row; give 'mean' for the background's centre, or "
-                "Noise(draws=1)."
-            )
-        if self.window is not None and min(np.atleast_1d(self.window)) < 1:
-            raise MethodError(f"{type(self).__name__}(window={self.window!r}): a size is at least 1 place.")
+        check_fills(type(self).__name__, self.fill)
+        check_window(type(self).__name__, self.window)
 
     @abstractmethod
     def hidden(self, ranks: np.ndarray, count: np.ndarray) -> np.ndarray:
-        """ranks (n, *space) from 0 = first, count broadcastable against (s, n, *space) -> what is hidden"""
+        """ranks (n, *space) from 0 = first, NaN = never hidden, count broadcastable against (s, n, *space) -> what is hidden"""
 
     def measure(self, case: Case) -> Reading:
         if case.record.texts is not None:
-            return measured(case, self.fill, self.steps, replace(self, fill="zeros").measure)
-        if self.fill in FILLS:
-            raise MethodError(
-                f"{type(self).__name__}(fill={self.fill!r}) is for texts: give 'mean', 'blur' or a number."
-            )
-        grains = tiles(case.places.shape[1:], self._window(case))
-        total = int(grains.max()) + 1
-        counts = np.rint(np.linspace(0, total, min(self.steps, total) + 1)).astype(int)
-        (fill, warnings), values, streams = self._fill(case), self._values(case, grains, total), self.streams(case)
-        curves = np.concatenate(
-            [
-                self._scores(
-                    case.f.take(rows),
-                    fill[rows],
-                    self._orders(values[rows], streams[rows])[..., grains],
-                    counts,
-                    case.channels,
-                )
-                for rows in pieces(len(values), _rows_at_once(case.x))
-            ]
-        )
-        return _reading(counts / total, curves[:, 0], curves[:, 1:], warnings)
+            return on_texts(case, self.fill, replace(self, fill="zeros").measure)
+        parts = cut(case, self.window, self.absolute, type(self).__name__)
+        shown, streams = fills(self.fill, self.spatial_fill, case, parts.labels), self.streams(case)
+        sizes = np.maximum(1, np.minimum(self.steps, parts.total))  # (n,) points beyond the start
+        axes: list[np.ndarray] = [np.empty(0)] * len(sizes)
+        scores: list[np.ndarray] = [np.empty(0)] * len(sizes)
+        for size in np.unique(sizes):
+            alike = np.flatnonzero(sizes == size)
+            for block in pieces(len(alike), max(1, _CELLS // int(np.prod(case.x.shape[1:])))):
+                rows = alike[block]
+                counts = np.rint(np.linspace(0, 1, size + 1) * parts.total[rows, None]).astype(int)  # (rows, s)
+                curves = self._scores(case, rows, parts, shown, self._orders(parts, rows, streams), counts)
+                for i, row in enumerate(rows):
+                    axes[row], scores[row] = counts[i] / max(1, parts.total[row]), curves[i]
+        return _reading(axes, scores, shown)
 
-    def _orders(self, values: np.ndarray, streams: list[np.random.Generator]) -> np.ndarray:
-        """values (n, g) -> positions (n, 1 + randoms, g): the explanation's own order, then the random ones."""
-        total = values.shape[1]
-        own = ranks(values, np.stack([rng.permutation(total) for rng in streams]))
-        return np.stack(
-            [np.vstack([row, random_ranks(rng, self.randoms, total)]) for row, rng in zip(own, streams, strict=True)]
-        )
-
-    def _window(self, case: Case) -> Size | None:
-        if self.window is not None and case.x.ndim == 2:
-            raise MethodError(
-                f"{type(self).__name__}(window={self.window}) is for inputs with space; columns of a table are hidden one by one."
-            )
-        return self.window
-
-    def _values(self, case: Case, grains: np.ndarray, total: int) -> np.ndarray:
-        """(n, grains) the mean value of each grain's places."""
-        values = np.abs(case.places) if self.absolute else case.places
-        labels, size = grains.ravel(), np.bincount(grains.ravel())
-        if total == labels.size:
-            return values.reshape(len(values), -1)
-        return np.stack([np.bincount(labels, row.ravel(), total) / size for row in values])
-
-    def _fill(self, case: Case) -> tuple[np.ndarray, tuple[str, ...]]:
-        """(n, *features) what a hidden place shows, and what to say about it."""
-        chosen, said = self.fill, []
-        if chosen is None and case.x.ndim > 2:
-            chosen = self.spatial_fill
-        elif chosen is None and case.background is not None:
-            chosen = "mean"
-        elif chosen is None:
-            chosen = "zeros"
-            said.append("hidden columns were set to zero, for want of background rows")
-        made = references(chosen, case.x, case.background, channels=case.channels, schema=case.f.schema)[0]
-        same = (made == case.x).reshape(len(made), -1).all(axis=1)
-        if same.any():
-            said.append(f"the fill equals the data in {int(same.sum())} of {len(same)} rows, so hiding changes nothing")
-        return made, tuple(said)
+    def _orders(self, parts: Cut, rows: np.ndarray, streams: list[np.random.Generator]) -> np.ndarray:
+        """Positions (rows, 2 + randoms, p): the explanation's own order, its reverse, then the random ones."""
+        made = np.full((len(rows), 2 + self.randoms, parts.values.shape[1]), np.nan)
+        for i, row in enumerate(rows):
+            rng, total = streams[row], int(parts.total[row])
+            own = ranks(parts.values[row, None, :total], rng.permutation(total)[None])[0]
+            made[i, :, :total] = np.vstack([own, total - 1 - own, random_ranks(rng, self.randoms, total)])
+        return made
 
     def _scores(
-        self, f: BlackBox, fill: np.ndarray, orders: np.ndarray, counts: np.ndarray, channels: int | None
+        self, case: Case, rows: np.ndarray, parts: Cut, shown: Fills, orders: np.ndarray, counts: np.ndarray
     ) -> np.ndarray:
-        """fill (n, *features), orders (n, k, *space), counts (s,) -> scores (n, k, s)"""
-        x, values = f.inputs.x, np.empty((*orders.shape[:2], len(counts)))
+        """orders (n, k, p), counts (n, s) -> scores (n, k, fills, s). The ends are the same in every order: asked once."""
+        values = np.empty((*orders.shape[:2], len(shown.painters), counts.shape[1]))
+        f, x, places = case.f.take(rows), case.x[rows], parts.placed(rows, orders)
         for k in range(orders.shape[1]):
-            for steps in pieces(len(counts), max(1, _CELLS // x.size)):
-                count = counts[steps].reshape(-1, *[1] * (orders.ndim - 1))
-                gone = self.hidden(orders[:, k], count)  # (s, n, *space)
-                gone = gone if channels is None else np.expand_dims(gone, channels + 1)
-                values[:, k, steps] = f(np.where(gone, fill, x)).T
+            some = np.arange(counts.shape[1])[slice(None) if k == 0 else slice(1, -1)]
+            for part in pieces(len(some), max(1, _CELLS // x.size)):
+                count = counts[:, some[part]].T.reshape(-1, len(rows), *[1] * (places.ndim - 2))  # (s, n, 1...)
+                gone = self.hidden(places[:, k], count)  # (s, n, *space)
+                for number, painters in enumerate(shown.painters):
+                    mean = np.mean([f(paint(x, gone, rows)) for paint in painters], axis=0)  # (s, n)
+                    values[:, k, number, some[part]] = mean.T
+        values[:, 1:, :, 0], values[:, 1:, :, -1] = values[:, :1, :, 0], values[:, :1, :, -1]
         return values
 
 
@@ -159,37 +121,35 @@ def random_ranks(rng: np.random.Generator, randoms: int, total: int) -> np.ndarr
     return np.stack([order for one in drawn for order in (one, total - 1 - one)])[:randoms]
 
 
-def tiles(space: tuple[int, ...], window: Size | None) -> np.ndarray:
-    """(*space) the number of the window that each place is in; windows at the far edges may be smaller."""
-    if window is None:
-        return np.arange(int(np.prod(space))).reshape(space)
-    size = sizes(window, space, "window")
-    grid = np.meshgrid(*(np.arange(side) // w for side, w in zip(space, size, strict=True)), indexing="ij")
-    return np.ravel_multi_index(tuple(grid), tuple(-(-side // w) for side, w in zip(space, size, strict=True)))
-
-
-def _rows_at_once(x: np.ndarray) -> int:
-    """Rows whose filled inputs, at one step, fit in memory."""
-    return max(1, _CELLS // int(np.prod(x.shape[1:])))
-
-
-def _reading(x: np.ndarray, own: np.ndarray, random: np.ndarray, warnings: tuple[str, ...]) -> Reading:
-    """x (s,), own (n, s), random (n, randoms, s)"""
-    area, chance = np.trapezoid(own, x), np.trapezoid(random, x)
+def _reading(axes: list[np.ndarray], scores: list[np.ndarray], shown: Fills) -> Reading:
+    """Of each row its axis (s,) and scores (2 + randoms, fills, s)."""
+    areas = np.stack([np.trapezoid(row, axis) for axis, row in zip(axes, scores, strict=True)])  # (n, k, fills)
+    curves = [row.mean(axis=1) for row in scores]  # (k, s) each: the mean over fills
+    x, each = on_common_axis(axes, curves)  # (s,), (n, k, s)
+    mean = areas.mean(axis=2)
     return Reading(
-        value=area,
-        chance=chance.mean(axis=1),
+        value=mean[:, 0],
+        chance=mean[:, 2:].mean(axis=1),
+        reverse=mean[:, 1],
         x=x,
-        curves=own,
-        chance_curves=random.mean(axis=1),
-        detail={"chance_areas": chance, "relative": _relative(area, own)},
-        warnings=warnings,
+        curves=each[:, 0],
+        chance_curves=each[:, 2:].mean(axis=1),
+        reverse_curves=each[:, 1],
+        detail={
+            "chance_areas": mean[:, 2:],
+            "relative": np.array([_relative(area, curve[0]) for area, curve in zip(mean[:, 0], curves, strict=True)]),
+            "by_fill": areas[:, 0],
+            "chance_by_fill": areas[:, 2:].mean(axis=1),
+            "reverse_by_fill": areas[:, 1],
+        },
+        labels=shown.names,
+        warnings=shown.warnings,
     )
 
 
-def _relative(area: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """(n,) the area on a scale where the lower end of the curve is 0 and the upper 1; NaN where the ends hardly differ."""
-    ends = own[:, [0, -1]]
-    width, room = np.ptp(ends, axis=1), np.ptp(own, axis=1)
-    known = (width > 0.1 * room) & (room > 1e-6 * np.abs(own).max(axis=1))
-    return np.divide(area - ends.min(axis=1), width, out=np.full(len(area), np.nan), where=known)
+def _relative(area: float, own: np.ndarray) -> float:
+    """The area on a scale where the lower end of the curve (s,) is 0 and the upper 1; NaN where the ends hardly differ."""
+    low, high = sorted((own[0], own[-1]))
+    room = np.ptp(own)
+    known = high - low > 0.1 * room and room > 1e-6 * np.abs(own).max()
+    return float((area - low) / (high - low)) if known else np.nan

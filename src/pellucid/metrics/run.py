@@ -185,6 +185,10 @@ def _checked(record: Any) -> np.ndarray:
         raise InputError(
             f"the record's values are NaN or infinite in {int(bad.sum())} places: there is no map to judge."
         )
+    if record.texts is None and record.data.ndim == 2 and record.players is not None and record.players.own is not None:
+        raise InputError(
+            "this record explains the cells of a sparse matrix, and metrics judge whole rows: explain x.toarray(), or a part of it."
+        )
     if record.target is None and (record.receipt.target or "").startswith("Custom("):
         raise InputError(
             f"this record's target was a function, {record.receipt.target}, which no file keeps: "
@@ -261,9 +265,11 @@ def _curve(metric: Metric, case: Case, name: str, done: np.ndarray) -> Curve:
         higher_is_better=metric.card.direction == "higher",
         value=_spread(reading.value, done),
         chance=_spread(reading.chance, done),
+        reverse=_spread(reading.reverse, done),
         x=reading.x,
         curves=_spread(reading.curves, done),
         chance_curves=_spread(reading.chance_curves, done),
+        reverse_curves=_spread(reading.reverse_curves, done),
         detail={key: _spread(value, done) for key, value in reading.detail.items()},
         labels=reading.labels,
         degenerate=_spread(case.degenerate, done),

@@ -1,8 +1,8 @@
 """From rows to a sentence: the mean over rows, its 95 % interval, and what may be said.
 
-Intervals are Student's t over rows; against chance they are *paired*, on each row's own difference, because rows differ far
-more among themselves than explanations do. A verdict is only as strong as its interval: with one row there is none. Rows
-whose map is constant are left out of metrics that judge an order, and the verdict says how many.
+Intervals are Student's t over rows; against chance and against the reverse order they are *paired*, on each row's own
+difference, because rows differ far more among themselves than explanations do. A verdict is only as strong as its interval:
+with one row there is none. Rows whose map is constant are left out of metrics that judge an order, and the verdict says how many.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ def line(curve: Curve, card: MetricCard) -> Line:
     used = judged if judged.any() else known
     mean, low, high = interval(curve.value[used])
     paired = (None, None, None) if curve.chance is None else interval(curve.advantage[used])
+    backwards = (None, None, None) if curve.reverse is None else interval(curve.over_reverse[used])
     return Line(
         metric=curve.metric,
         mean=mean,
@@ -47,6 +48,10 @@ def line(curve: Curve, card: MetricCard) -> Line:
         verdict=_verdict(curve, card, judged, blank),
         rows=int(judged.sum()),
         degenerate=int(blank.sum()),
+        reverse=None if curve.reverse is None else _mean(curve.reverse[used]),
+        over_reverse=backwards[0],
+        over_reverse_low=backwards[1],
+        over_reverse_high=backwards[2],
     )
 
 

@@ -1,6 +1,7 @@
 """Deletion and insertion curves beside the random ranking, and any metric's values beside its chance level.
 
-A curve is the mean over rows; its band is the 95 % t interval of that mean. The random ranking is grey and dashed. The
+A curve is the mean over rows; its band is the 95 % t interval of that mean. The random ranking is grey and dashed, the same order
+backwards, which stands beside a single explanation, grey and dotted. The
 areas stand in the legend, so that picture and number are read together. Rows whose map is constant have no ranking and
 are left out, as in a scorecard.
 """
@@ -19,7 +20,7 @@ from pellucid.core.records import Curve
 from pellucid.plot._labels import number, shorten
 from pellucid.plot._style import DASHES, GREY, INK, LINES, SIZE, SMALL, dress, message, paper
 
-_DASHED = (0, (4, 2))
+_DASHED, _DOTTED = (0, (4, 2)), (0, (1, 1.5))
 
 
 def curve(record: Curve, ax: Axes | None = None) -> Axes:
@@ -40,6 +41,8 @@ def curves(records: Mapping[str, Curve], ax: Axes | None = None) -> Axes:
     if not some:
         return message(ax, "degenerate: every map is constant and ranks nothing", heading)
     _chance(ax, some[0])
+    if len(records) == 1:
+        _reverse(ax, some[0])
     for i, (name, record) in enumerate(ranked.items()):
         look = {"color": LINES[i % len(LINES)], "linestyle": DASHES[i % len(DASHES)]}
         _line(ax, record.x, record.curves, _label(name, record, len(records[name])), look)
@@ -82,6 +85,14 @@ def _chance(ax: Axes, record: Curve) -> None:
     if areas is not None and len(record) == 1 and areas.size > 1:
         words += f" ({number(float(areas.min()))} to {number(float(areas.max()))})"
     _line(ax, record.x, record.chance_curves, words, {"color": GREY, "linestyle": _DASHED})
+
+
+def _reverse(ax: Axes, record: Curve) -> None:
+    """The same order backwards, least important first."""
+    if record.reverse_curves is None or record.reverse is None:
+        return
+    look = {"color": GREY, "linestyle": _DOTTED}
+    _line(ax, record.x, record.reverse_curves, f"least important first: {number(_mean(record.reverse))}", look)
 
 
 def _line(ax: Axes, x: Any, lines: Any, label: str, look: dict[str, Any]) -> None:
