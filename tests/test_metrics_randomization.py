@@ -8,6 +8,7 @@ from torch import nn
 import nets
 import pellucid as pc
 from oracles import oracle
+from pellucid.metrics.model_randomization import _structural
 from pellucid.metrics.similarity import rank_correlation
 from pellucid.models.torch import parametrized, randomized
 
@@ -30,7 +31,7 @@ def test_layers_are_drawn_anew_from_the_output_inwards_and_stay_so(x):
         seen.append({name: parameter.detach().clone() for name, parameter in model.named_parameters()})
         return edges(model, z)
 
-    pc.evaluate(net, edges(net, x), pc.ModelRandomization(stages=9, draws=2), again=again)
+    pc.evaluate(net, edges(net, x), pc.ModelRandomization(stages=9, draws=2, independent=False), again=again)
     own, *cascades = seen
     assert all(torch.equal(own[name], parameter) for name, parameter in net.named_parameters())
     layers = [name for name, _ in parametrized(net)][::-1]
@@ -41,6 +42,93 @@ def test_layers_are_drawn_anew_from_the_output_inwards_and_stay_so(x):
         for later in cascades[depth:4]:
             assert all(torch.equal(weights[n], later[n]) for n in weights if n.partition(".")[0] in layers[:depth])
     assert all(not torch.equal(cascades[3][name], cascades[4][name]) for name in own)  # another draw of everything
+
+
+def test_each_layer_is_also_drawn_anew_by_itself(x):
+    net, seen = nets.cnn(), []
+
+    def again(model, z):
+        seen.append({name: parameter.detach().clone() for name, parameter in model.named_parameters()})
+        return edges(model, z)
+
+    pc.evaluate(net, edges(net, x), pc.ModelRandomization(stages=9, draws=1), again=again)
+    own, *others = seen
+    layers = [name for name, _ in parametrized(net)][::-1]
+    for layer, weights in zip(layers, others[4:], strict=True):
+        assert {n.partition(".")[0] for n in weights if not torch.equal(weights[n], own[n])} == {layer}
+
+
+def test_details_by_layer_and_of_magnitudes_are_what_they_are_called(x):
+    net = nets.cnn()
+    made = pc.explain(net, x, pc.IntegratedGradients(steps=4, baseline="zeros"), target=1)
+    curve = pc.evaluate(net, made, pc.ModelRandomization(stages=2, draws=1, seed=7)).curves[0]
+    seed = int(np.random.SeedSequence((7, 0)).generate_state(1)[0])
+    own = made.values.reshape(5, -1)
+    for column, depth in enumerate((2, 4)):
+        cascade, alone = (
+            pc.explain(randomized(net, depth, seed, how), x, made.method, target=1).values for how in (False, True)
+        )
+        assert not np.allclose(cascade, alone)
+        found = {
+            name: curve.detail[name][:, column] for name in ("by_layer", "by_depth_of_magnitudes", "ssim_by_depth")
+        }
+        np.testing.assert_allclose(found["by_layer"], rank_correlation(own, alone.reshape(5, -1)), atol=1e-6)
+        magnitudes = rank_correlation(np.abs(own), np.abs(cascade.reshape(5, -1)))
+        np.testing.assert_allclose(found["by_depth_of_magnitudes"], magnitudes, atol=1e-6)
+        for i, (a, b) in enumerate(zip(made.values.sum(1), cascade.sum(1), strict=True)):
+            a, b = a / np.abs(a).max(), b / np.abs(b).max()
+            assert found["ssim_by_depth"][i] == pytest.approx(similarity_by_hand(a, b, 7), abs=1e-6)
+    without = pc.evaluate(net, made, pc.ModelRandomization(stages=2, draws=1, independent=False)).curves[0]
+    assert "by_layer" not in without.detail
+
+
+def similarity_by_hand(a, b, side):
+    """Wang et al. 2004 with uniform windows, c1 = (0.01 L)^2, c2 = (0.03 L)^2, L = 2, sample covariances."""
+    c1, c2, found = (0.01 * 2) ** 2, (0.03 * 2) ** 2, []
+    for i in range(a.shape[0] - side + 1):
+        for j in range(a.shape[1] - side + 1):
+            p, q = a[i : i + side, j : j + side].ravel(), b[i : i + side, j : j + side].ravel()
+            covariance = np.cov(p, q)
+            top = (2 * p.mean() * q.mean() + c1) * (2 * covariance[0, 1] + c2)
+            found.append(top / ((p.mean() ** 2 + q.mean() ** 2 + c1) * (covariance[0, 0] + covariance[1, 1] + c2)))
+    return np.mean(found)
+
+
+def test_structural_similarity_is_1_for_the_same_map_small_for_another_and_knows_volumes():
+    for shape in ((3, 8, 8), (3, 4, 5), (3, 7, 7, 7)):
+        similar, maps = _structural(shape[1:]), np.random.default_rng(0).normal(size=shape)
+        assert similar(maps, 3 * maps) == pytest.approx(1)
+        assert (similar(maps, np.random.default_rng(1).normal(size=shape)) < 0.5).all()
+    assert _structural((9,)) is None and _structural((9, 2)) is None
+
+
+def test_without_scikit_image_all_else_is_measured(x, monkeypatch):
+    def missing(module, who):
+        raise pc.MissingDependency(f"{who} needs {module}: pip install 'pellucid[vision]'")
+
+    monkeypatch.setattr("pellucid.metrics.model_randomization.need", missing)
+    net = nets.cnn()
+    curve = pc.evaluate(net, pc.explain(net, x, pc.Saliency()), pc.ModelRandomization(stages=2, draws=1)).curves[0]
+    assert "ssim_by_depth" not in curve.detail and np.isfinite(curve.value).all()
+    assert any("pellucid[vision]" in said for said in curve.receipt.warnings)
+
+
+def test_models_without_weights_to_draw_are_told_what_asks_the_like():
+    x = np.random.default_rng(0).normal(size=(4, 3))
+    made = pc.explain(lambda z: z.sum(1), x, pc.Occlusion(baseline=0.0))
+    with pytest.raises(pc.MethodError, match=r"torch modules; DataRandomization\(\)"):
+        pc.evaluate(lambda z: z.sum(1), made, pc.ModelRandomization())
+
+
+def test_magnitudes_of_a_map_that_is_multiplied_with_the_input_hide_the_change():
+    """Input times gradient of pictures on a black ground: other weights, other signs, the same places."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(400, 30), nn.ReLU(), nn.Linear(30, 3))
+    x = np.random.default_rng(0).uniform(size=(6, 1, 20, 20)).astype("float32")
+    x[:, :, :, 6:] = 0
+    curve = pc.evaluate(net, pc.explain(net, x, pc.InputXGradient(), target=0), pc.ModelRandomization()).curves[0]
+    assert abs(curve.value.mean()) < 0.1
+    assert (curve.detail["by_depth_of_magnitudes"][:, -1] > 0.7).all()
 
 
 def test_the_value_is_the_signed_rank_correlation_after_the_last_layer(x):

@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 from scipy.spatial import distance
 
+import nets
 import pellucid as pc
 from oracles import oracle
 from pellucid.metrics.similarity import (
@@ -115,6 +116,57 @@ def test_the_value_is_the_mean_cosine_over_noisy_copies():
         found = made.value if name is None else made.detail[name]
         assert found == pytest.approx(np.mean(expected, axis=0)), name
     assert made.detail["degenerate_share"] == pytest.approx(0)
+    slopes = [
+        [np.linalg.norm(explain(a) - explain(b)) / np.linalg.norm(a - b) for a, b in zip(x, z, strict=True)]
+        for z in seen
+    ]
+    assert made.detail["lipschitz"] == pytest.approx(np.max(slopes, axis=0))
+
+
+def test_the_lipschitz_estimate_of_a_gradient_comes_near_the_largest_curvature_and_never_beyond():
+    """f = x^T Q x / 2 has the gradient Q x, whose constant is the largest eigenvalue; a linear f has 0."""
+    expected = oracle("MET-SENS")["expected"]
+    x = np.random.default_rng(0).normal(size=(3, 2))
+    curved = nets.Formula(lambda z: (3 * z[:, 0] ** 2 + z[:, 1] ** 2) / 2)
+    made = pc.evaluate(curved, pc.explain(curved, x, pc.Saliency()), pc.Stability(trials=100)).curves[0]
+    assert (made.detail["lipschitz"] <= expected["quad"] + 1e-9).all()
+    assert made.detail["lipschitz"] == pytest.approx(expected["quad"], abs=0.01)
+    straight = nets.linear([2.0, -1.0])
+    made = pc.evaluate(straight, pc.explain(straight, x, pc.Saliency()), pc.Stability()).curves[0]
+    assert made.detail["lipschitz"] == pytest.approx(expected["linear"], abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "method", [pc.IntegratedGradients(steps=4), pc.GradCAM(), pc.SmoothGrad(samples=3), pc.RISE(samples=20)]
+)
+@pytest.mark.parametrize("room", [2**20, 1, 2 * 512])
+def test_copies_explained_together_say_what_copies_one_by_one_say(method, room, monkeypatch):
+    """Rows of one record, each with a class of its own, several versions in one call or one at a time."""
+    net, x = nets.cnn(), np.random.default_rng(0).uniform(size=(4, 2, 8, 8)).astype("float32")
+    target = np.array([0, 1, 2, 1])
+    made = pc.explain(net, x, method, target=target)
+    alone = lambda model, z: pc.explain(model, z, method, target=target)  # noqa: E731
+    metric = pc.Stability(trials=5)
+    expected = pc.evaluate(net, made, metric, again=alone).curves[0]
+    monkeypatch.setattr("pellucid.metrics.base._CELLS", room)
+    found = pc.evaluate(net, made, metric).curves[0]
+    assert found.value == pytest.approx(expected.value, abs=1e-5, nan_ok=True)
+    assert found.detail["lipschitz"] == pytest.approx(expected.detail["lipschitz"], rel=1e-3)
+    assert found.receipt.rows_forward == expected.receipt.rows_forward
+
+
+def test_what_belongs_to_a_row_goes_with_its_copies():
+    """Further inputs and a map of parts per row."""
+    rng = np.random.default_rng(0)
+    x, gate = rng.uniform(size=(3, 6, 6)), rng.normal(size=3)
+    maps = [(np.arange(36).reshape(6, 6) // (6 * (i + 1))) for i in range(3)]
+    model = lambda z, gate: (z**2).reshape(len(z), -1).sum(1) * gate  # noqa: E731
+    ways = {"masker": pc.LabelMap(maps, fill=0.0), "extra": {"gate": gate}}
+    made = pc.explain(model, x, pc.ExactShapley(), **ways)
+    metric = pc.Stability(trials=3, sigma=0.3)
+    found = pc.evaluate(model, made, metric, **ways).curves[0]
+    alone = lambda model, z: pc.explain(model, z, pc.ExactShapley(), **ways)  # noqa: E731
+    assert found.value == pytest.approx(pc.evaluate(model, made, metric, again=alone, **ways).curves[0].value)
 
 
 def test_the_same_map_for_every_input_is_perfectly_stable():
@@ -157,10 +209,10 @@ def test_levels_stay_and_whole_numbers_stay_whole():
     seen.clear()
     card = pc.evaluate(model, made, pc.Stability(trials=4, sigma=0.5), background=frame)
     assert np.isfinite(card.curves[0].value).all()
-    first = [part for part in seen if len(part) == 6 and not part["a"].equals(frame["a"])]
-    assert first and all(part["b"].tolist() == frame["b"].tolist() for part in first)
+    copies = [part for part in seen if len(part) == 4 * 6]  # all noisy copies in one call
+    assert copies and all(part["b"].tolist() == 4 * frame["b"].tolist() for part in copies[:1])
     assert all(part["c"].dtype == frame["c"].dtype for part in seen)
-    assert any(part["c"].tolist() != frame["c"].tolist() for part in first)
+    assert copies[0]["c"].tolist() != 4 * frame["c"].tolist()
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int64", "float32", "float64", "bool"])
@@ -205,6 +257,32 @@ def test_min_max_scaling_lifts_the_cosine_and_not_the_centred_one():
     assert lifted.value.mean() > plain.value.mean() + 0.2
     assert lifted.detail["centred_cosine"] == pytest.approx(plain.detail["centred_cosine"], abs=1e-9)
     assert any("share an offset" in said for said in lifted.receipt.warnings) and not plain.receipt.warnings
+
+
+def test_min_max_scaling_alone_lifts_the_gradient_of_a_volume_from_86_to_999():
+    """A trained eye sees the same maps; the cosine only sees that all values lie around one level."""
+    x = np.random.default_rng(0).normal(size=(4, 16, 16, 16))
+    peaks = np.random.default_rng(1).standard_t(
+        2.5, size=(16, 16, 16)
+    )  # few large values, as in the gradients of networks
+
+    def raw(z):
+        return peaks * np.sin(3 * z) * 4
+
+    def scaled(z):
+        v = raw(z)
+        low, high = v.min(axis=(1, 2, 3), keepdims=True), v.max(axis=(1, 2, 3), keepdims=True)
+        return (v - low) / (high - low)
+
+    metric = pc.Stability(sigma=0.0265)
+    plain, lifted = (watch(how, x, metric)[0] for how in (raw, scaled))
+    assert plain.value.mean() == pytest.approx(0.86, abs=0.01)
+    assert (lifted.value > 0.995).all()
+    for made, how in ((plain, raw), (lifted, scaled)):
+        assert made.detail["centred_cosine"] == pytest.approx(plain.detail["centred_cosine"])
+        m, s = (fold(how(x).reshape(4, -1), axis=1) for fold in (np.mean, np.std))
+        predicted = (m**2 + s**2 * made.detail["centred_cosine"]) / (m**2 + s**2)
+        assert made.value == pytest.approx(predicted, abs=0.01)
 
 
 def test_rows_without_spread_get_no_noise_and_that_is_said():

@@ -49,7 +49,10 @@ JUDGES: dict[str, Judge] = {
     "Insertion": Judge(pc.Insertion(steps=6, randoms=2), _ORDERED),
     "Completeness": Judge(pc.Completeness(), asks=False),
     "Stability": Judge(pc.Stability(trials=2), {"trials": 3, "sigma": 0.5, "seed": 1}),
-    "ModelRandomization": Judge(pc.ModelRandomization(stages=2, draws=1), {"stages": 3, "draws": 2, "seed": 1}),
+    "MaxSensitivity": Judge(pc.MaxSensitivity(samples=2), {"samples": 3, "radius": 0.5, "seed": 1}),
+    "ModelRandomization": Judge(
+        pc.ModelRandomization(stages=2, draws=1), {"stages": 3, "draws": 2, "independent": False, "seed": 1}
+    ),
     "Agreement": Judge(pc.Agreement(others=("Saliency()",)), {"others": ("InputXGradient()",), "k": 3}),
 }
 

@@ -92,7 +92,7 @@ class Masker(ABC):
     def bind(self, x: np.ndarray, background: np.ndarray | None, form: Form = Form()) -> Bound:
         """x (n, *features), background (b, *features)"""
 
-    def of(self, rows: slice) -> Masker:
+    def of(self, rows: slice | np.ndarray) -> Masker:
         """This masker for some of the rows: itself, unless it was given something for each row."""
         return self
 

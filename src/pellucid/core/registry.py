@@ -71,6 +71,7 @@ METRICS = {
     "Insertion": "pellucid.metrics.insertion",
     "Completeness": "pellucid.metrics.completeness",
     "Stability": "pellucid.metrics.stability",
+    "MaxSensitivity": "pellucid.metrics.max_sensitivity",
     "ModelRandomization": "pellucid.metrics.model_randomization",
     "Agreement": "pellucid.metrics.agreement",
 }

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from itertools import islice
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -23,11 +24,26 @@ from pellucid.core.method import Method
 from pellucid.core.records import Attribution
 from pellucid.models.adapter import BlackBox
 
-Need = Literal["again", "base values", "network"]
+Need = Literal["again", "base values", "network", "truth", "train", "retrain", "standard errors"]
 Explain = Callable[[Any, Any, Method], Attribution]  # (model, x, method)
 Again = Callable[[Any, Any], Attribution]  # (model, x)
 
+_CELLS = 2**20  # numbers of input that are explained at once when rows are explained in several versions
+
 FLAT = 1e-6  # a map whose values differ by less than this share of the largest is constant: single precision
+
+
+@runtime_checkable
+class Repeat(Protocol):
+    """A way to explain anew that knows its method, so that it can explain some of the rows, several times over, or reseeded."""
+
+    def __call__(self, model: Any, x: Any) -> Attribution: ...
+
+    def of(self, rows: np.ndarray) -> Again:
+        """The same for a selection of the rows, which may repeat."""
+
+    def seeded(self, seed: int) -> Again | None:
+        """The same with another seed; None for a method that draws nothing."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +116,8 @@ class Case:
     explain: Explain
     again: Again | None = None
     truth: Any = None
+    train: Any = None
+    retrain: Callable[[Any, Any], Any] | None = None
 
     @property
     def x(self) -> np.ndarray:
@@ -121,9 +139,11 @@ class Case:
     @cached_property
     def places(self) -> np.ndarray:
         """(n, *space) one signed value per place, channels summed; of texts (n, t)."""
-        if self.record.texts is not None:
-            return self.record.values
-        return places(self.record.values, self.x, self.channels)
+        return self.on_places(self.record.values)
+
+    def on_places(self, values: np.ndarray) -> np.ndarray:
+        """values in the shape of the record's -> (n, *space), channels summed"""
+        return values if self.record.texts is not None else places(values, self.x, self.channels)
 
     @cached_property
     def degenerate(self) -> np.ndarray:
@@ -142,28 +162,48 @@ class Case:
     def explained(self, x: np.ndarray, model: Any = None) -> np.ndarray:
         """The same explanation of other inputs (n, *features), or of another model: values as the record's, counted."""
         assert self.again is not None
-        return self._counted(self.again(self.model if model is None else model, self.given(x)), "again")
+        return self.counted(self.again(self.model if model is None else model, self.given(x))).values
+
+    def versions(self, xs: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """xs, each (n, *features) -> each with its explanation; as many in one go as fit, where the way to explain anew can"""
+        left = iter(xs)
+        together = max(1, _CELLS // self.x.size) if isinstance(self.again, Repeat) else 1
+        while part := list(islice(left, together)):
+            yield from zip(part, self._together(part) if len(part) > 1 else [self.explained(part[0])], strict=True)
+
+    def _together(self, xs: list[np.ndarray]) -> np.ndarray:
+        """k versions of the rows (n, *features) -> (k, n, ...), explained as k n rows"""
+        assert isinstance(self.again, Repeat)
+        many = self.again.of(np.tile(np.arange(len(self.x)), len(xs)))
+        made = self.counted(many(self.model, self.given(np.concatenate(xs))), times=len(xs))
+        return made.values.reshape(len(xs), *self.record.values.shape)
 
     def by(self, method: Method) -> Attribution:
         """Another method's explanation of the same rows and target, counted."""
         made = self.explain(self.model, self.given(self.x), method)
-        self._counted(made, repr(method))
+        self._count(made, repr(method))
         return made
 
-    def _counted(self, made: Any, who: str) -> np.ndarray:
+    def counted(self, made: Any, times: int = 1) -> Attribution:
+        """What `again` returned, if it is a repetition of the record (of each row so many times), on this metric's meter."""
+        self._count(made, "again")
+        expected = (times * len(self.x), *self.record.values.shape[1:])
+        if made.values.shape != expected:
+            raise InputError(
+                f"again returned values of shape {made.values.shape} where the record's are {expected}: "
+                "it has to repeat the explanation that is evaluated."
+            )
+        repeated: Attribution = made
+        return repeated
+
+    def _count(self, made: Any, who: str) -> None:
         if not isinstance(made, Attribution):
             raise InputError(
                 f"{who} returned a {type(made).__name__}: expected an Attribution (Attribution.from_arrays makes one of arrays)."
             )
-        if who == "again" and made.values.shape != self.record.values.shape:
-            raise InputError(
-                f"again returned values of shape {made.values.shape} where the record's are {self.record.values.shape}: "
-                "it has to repeat the explanation that is evaluated."
-            )
         if not np.isfinite(made.values).all():
             raise InputError(f"{who} returned values that are NaN or infinite: a metric needs finite maps.")
         self.f.meter.add(made.receipt.rows_forward, made.receipt.rows_backward)
-        return made.values
 
 
 def places(values: np.ndarray, x: np.ndarray, channels: int | None) -> np.ndarray:
@@ -183,23 +223,41 @@ def refusal(metric: Metric, case: Case) -> str | None:
     name = type(metric).__name__
     if case.record.texts is not None and not metric.card.texts:
         return f"{name} works on numbers, and this record explains texts: judge it by Deletion(), Insertion() or Completeness()."
-    for need in metric.card.needs:
-        if need == "again" and case.again is None:
-            return (
-                f"{name} explains anew, and this record does not know by which method: pass again=, a function "
-                "(model, x) -> Attribution, or method=."
-            )
-        if need == "base values" and not np.isfinite(case.record.base_values).all():
-            return (
-                f"{name} needs base_values, and this record ({case.record.receipt.method}) has none: it applies to methods "
-                "that add up, such as IntegratedGradients() or KernelShap(), and to from_arrays(..., base_values=)."
-            )
-        if need == "network" and case.f.adapter.kind != "torch":
-            return (
-                f"{name} draws the weights of a network anew, and this model (kind: {case.f.adapter.kind}) has none that can "
-                "be drawn: it applies to torch modules."
-            )
-    return None
+    return next((said for need in metric.card.needs if (said := _lacking(name, need, case)) is not None), None)
+
+
+def _lacking(name: str, need: Need, case: Case) -> str | None:
+    """What a case lacks of a need, with the remedy."""
+    kind, method = case.f.adapter.kind, case.record.receipt.method
+    lacks, said = {
+        "again": (
+            case.again is None,
+            "explains anew, and this record does not know by which method: pass again=, a function (model, x) -> Attribution, "
+            "or method=.",
+        ),
+        "base values": (
+            not np.isfinite(case.record.base_values).all(),
+            f"needs base_values, and this record ({method}) has none: it applies to methods that add up, such as "
+            "IntegratedGradients() or KernelShap(), and to from_arrays(..., base_values=).",
+        ),
+        "network": (
+            kind != "torch",
+            f"draws the weights of a network anew, and this model (kind: {kind}) has none that can be drawn: it applies to "
+            "torch modules; DataRandomization() asks the like of any model that can be trained anew.",
+        ),
+        "truth": (
+            case.truth is None,
+            "needs to know where the answer is: pass truth=, masks (n, *space) of True and False, or boxes (n, boxes, axes, 2).",
+        ),
+        "train": (case.train is None, "trains the model anew: pass train=(X, y), the rows that it was trained on."),
+        "retrain": (case.retrain is None, "trains the model anew: pass retrain=, a function (X, y) -> a new model."),
+        "standard errors": (
+            case.record.stderr is None or not isinstance(case.again, Repeat) or case.again.seeded(0) is None,
+            f"compares stated standard errors with other seeds, and this record ({method}) has no error bar or no seed to "
+            "change: it applies to sampled methods of ours, such as KernelShap() or RISE().",
+        ),
+    }[need]
+    return f"{name} {said}" if lacks else None
 
 
 def check_counts(value: Any, *names: str) -> None:

@@ -7,6 +7,7 @@ libraries are judged by the same code as our own. What is given to `evaluate` be
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from pellucid.core.inputs import plain_array
 from pellucid.core.masking import Masker
 from pellucid.core.method import GameMethod, Method, SurrogateMethod
 from pellucid.core.records import Attribution, Comparison, Curve, Scorecard
+from pellucid.core.target import Target
 from pellucid.methods.run import as_masker, as_method, explain
 from pellucid.metrics.base import Again, Case, Metric, refusal
 from pellucid.metrics.beside import beside
@@ -50,9 +52,8 @@ def evaluate(
     """See `pellucid.api.evaluate`."""
     chosen = as_metrics(metrics)
     _check_used(chosen, {"truth": truth, "train": train, "retrain": retrain})
-    return _evaluate(
-        model, record, chosen, _Ways(method, again, truth, background, as_masker(masker), extra), fresh=False
-    )
+    ways = _Ways(method, again, truth, background, as_masker(masker), extra, train, retrain)
+    return _evaluate(model, record, chosen, ways, fresh=False)
 
 
 def compare(
@@ -105,6 +106,8 @@ class _Ways:
     background: Any
     masker: Masker | None
     extra: dict[str, Any] | None
+    train: tuple[Any, Any] | None = None
+    retrain: Callable[[Any, Any], Any] | None = None
 
     def take(self, done: np.ndarray) -> _Ways:
         """For the rows that are done."""
@@ -144,21 +147,46 @@ class _Anew:
             extra=self.ways.extra,
         )
 
+    def of(self, rows: np.ndarray) -> _Anew:
+        """The same for a selection of the rows, which may repeat."""
+        target = self.target.take(rows) if isinstance(self.target, Target) else self.target
+        extra = {name: plain_array(value)[rows] for name, value in (self.ways.extra or {}).items()}
+        masker = None if self.ways.masker is None else self.ways.masker.of(rows)
+        return replace(self, target=target, ways=replace(self.ways, extra=extra or None, masker=masker))
+
+
+@dataclass(frozen=True, eq=False)
+class _Repeat:
+    """A record's own method once more, of any model: what `Repeat` promises."""
+
+    anew: _Anew
+    method: Method
+
+    def __call__(self, model: Any, x: Any) -> Attribution:
+        return self.anew(model, x, self.method)
+
+    def of(self, rows: np.ndarray) -> _Repeat:
+        return replace(self, anew=self.anew.of(rows))
+
+    def seeded(self, seed: int) -> _Repeat | None:
+        known = getattr(self.method, "seed", None)
+        return None if known is None else replace(self, method=replace(self.method, seed=seed))  # type: ignore[type-var]
+
 
 def _evaluate(model: Any, record: Attribution, metrics: tuple[Metric, ...], ways: _Ways, *, fresh: bool) -> Scorecard:
     """A scorecard. Of a record that is fresh from the same ways, metrics that do not apply are left out and named."""
     done = _checked(record)
     record, ways = record[done], ways.take(done)
     ready = prepare(model, given(record), background=ways.background, names=_names(record), extra=ways.extra)
+    meter = Meter()
     with ready.adapter.session():
-        meter = Meter()
         case = _case(model, record, ready, ways, meter)
-        refused = {metric: why for metric in metrics if (why := refusal(metric, case)) is not None}
-        if refused and not fresh:
-            raise MethodError(next(iter(refused.values())))
-        judges = tuple(metric for metric in metrics if metric not in refused)
-        warnings = list(refused.values()) if fresh else _doubts(case, judges)
-        curves = [_curve(metric, case, name, done) for metric, name in zip(judges, _labels(judges), strict=True)]
+    refused = {metric: why for metric in metrics if (why := refusal(metric, case)) is not None}
+    if refused and not fresh:
+        raise MethodError(next(iter(refused.values())))
+    judges = tuple(metric for metric in metrics if metric not in refused)
+    warnings = list(refused.values()) if fresh else _doubts(case, judges)
+    curves = [_curve(metric, case, name, done) for metric, name in zip(judges, _labels(judges), strict=True)]
     for curve in curves:
         _count(meter, curve.receipt)
     if not done.all():
@@ -211,7 +239,8 @@ def _names(record: Attribution) -> tuple[str, ...] | None:
 def _case(model: Any, record: Attribution, ready: Prepared, ways: _Ways, meter: Meter) -> Case:
     f, scores = ready.bind(record.target, meter)
     anew = _Anew(ways, f.pick.target, _names(record))
-    case = Case(record, f, scores, model, anew, _again(record, ways, anew), ways.truth)
+    again = _again(record, ways, anew)
+    case = Case(record, f, scores, model, anew, again, ways.truth, ways.train, ways.retrain)
     _ = case.places  # refuses values that do not fit the data, whatever the metric
     return case
 
@@ -225,7 +254,7 @@ def _again(record: Attribution, ways: _Ways, anew: _Anew) -> Again | None:
         return None
     value = as_method(method)
     repeat = anew if ways.masker is not None else replace(anew, ways=replace(ways, masker=_own_masker(record)))
-    return lambda model, x: repeat(model, x, value)
+    return _Repeat(repeat, value)
 
 
 def _own_masker(record: Attribution) -> Masker | None:
@@ -256,10 +285,14 @@ def _doubts(case: Case, metrics: tuple[Metric, ...]) -> list[str]:
 
 
 def _curve(metric: Metric, case: Case, name: str, done: np.ndarray) -> Curve:
-    """One metric on its own meter, back on all rows of the record."""
+    """One metric on its own meter, back on all rows of the record.
+
+    The model is frozen and in evaluation mode meanwhile, except where the caller's own code trains another one.
+    """
     meter = Meter()
     own = replace(case, f=replace(case.f, meter=meter))
-    reading = metric.measure(own)
+    with nullcontext() if "retrain" in metric.card.needs else case.f.adapter.session():
+        reading = metric.measure(own)
     return Curve(
         metric=name,
         higher_is_better=metric.card.direction == "higher",
@@ -312,5 +345,5 @@ def _labels(values: Sequence[Any]) -> tuple[str, ...]:
 def _check_used(metrics: tuple[Metric, ...], arguments: Mapping[str, Any]) -> None:
     """Refuse an argument that no metric of the list reads."""
     for name, value in arguments.items():
-        if value is not None and not any(name in metric.card.takes for metric in metrics):
+        if value is not None and not any(name in (*metric.card.takes, *metric.card.needs) for metric in metrics):
             raise MethodError(f"{name}= was given, and none of {', '.join(_labels(metrics))} reads it: leave it out.")

@@ -13,7 +13,7 @@ from scipy.stats import kendalltau, rankdata
 
 def cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """a, b (n, p) -> (n,); NaN where one is all zeros."""
-    a, b = _unit_scale(a), _unit_scale(b)
+    a, b = unit_scale(a), unit_scale(b)
     norms = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
     return np.divide((a * b).sum(axis=1), norms, out=np.full(len(a), np.nan), where=norms > 0)
 
@@ -43,6 +43,11 @@ def top_overlap(a: np.ndarray, b: np.ndarray, k: int) -> np.ndarray:
     return np.asarray((_top(a, k) & _top(b, k)).sum(axis=1) / k)
 
 
+def distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a, b (n, p) -> (n,) Euclidean"""
+    return np.sqrt(((a - b) ** 2).sum(axis=1))
+
+
 def constant(maps: np.ndarray) -> np.ndarray:
     """(n, p) -> (n,) whether all values of a map are the same, to single precision."""
     return np.asarray(np.ptp(maps, axis=1) <= 1e-6 * np.abs(maps).max(axis=1))
@@ -57,7 +62,7 @@ def _centred(maps: np.ndarray) -> np.ndarray:
     return np.asarray(maps - maps.mean(axis=1, keepdims=True))
 
 
-def _unit_scale(maps: np.ndarray) -> np.ndarray:
+def unit_scale(maps: np.ndarray) -> np.ndarray:
     """Maps with a largest magnitude of 1, so that squares neither vanish nor overflow."""
     largest = np.abs(maps).max(axis=1, keepdims=True)
     return np.divide(maps, largest, out=np.zeros(maps.shape), where=largest > 0)

@@ -163,8 +163,10 @@ class LabelMap(Masker):
     def apart(self) -> bool:  # type: ignore[override]
         return isinstance(self.labels, list | tuple)
 
-    def of(self, rows: slice) -> Masker:
-        return replace(self, labels=self.labels[rows]) if self.apart else self
+    def of(self, rows: slice | np.ndarray) -> Masker:
+        if not self.apart:
+            return self
+        return replace(self, labels=[self.labels[row] for row in np.arange(len(self.labels))[rows]])
 
     def bind(self, x: np.ndarray, background: np.ndarray | None, form: Form = Form()) -> Bound:
         labels = self._fitting(space_of(x, form.channels))

@@ -263,15 +263,17 @@ class TorchScalar(BlackBox):
         return picked
 
 
-def randomized(model: nn.Module, depth: int, seed: int = 0) -> nn.Module:
+def randomized(model: nn.Module, depth: int, seed: int = 0, alone: bool = False) -> nn.Module:
     """A copy whose last `depth` layers with parameters have values drawn anew, from the output inwards (Adebayo et al. 2018).
+
+    With `alone` only the layer at that depth is drawn anew, and all others stay as they are.
 
     Each tensor is redrawn from a normal distribution with its own mean and standard deviation, which works for any layer
     and keeps activations on their scale; a constant tensor gets a standard deviation of 1 / sqrt(fan-in).
     """
     made = copy.deepcopy(model)
     generator = torch.Generator().manual_seed(seed)
-    for _, layer in parametrized(made)[::-1][:depth]:
+    for _, layer in parametrized(made)[::-1][depth - 1 if alone else 0 : depth]:
         for parameter in layer.parameters(recurse=False):
             old = parameter.detach().float().cpu()
             spread = (

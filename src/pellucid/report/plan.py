@@ -70,7 +70,7 @@ def is_slope(method: Any) -> bool:
 
 def sanity(method: Method) -> list[Any]:
     """The check that draws the weights anew."""
-    return [resolve("ModelRandomization")(stages=3, draws=2)]
+    return [resolve("ModelRandomization")(stages=3, draws=2, independent=False)]
 
 
 def stability(method: Method) -> list[Any]:
