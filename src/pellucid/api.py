@@ -15,6 +15,7 @@ from pellucid.core.budget import Budget, Cost
 from pellucid.core.cohort import Cohorts
 from pellucid.core.effect import Effect
 from pellucid.core.examples import Examples
+from pellucid.core.influence import Influence
 from pellucid.core.masking import Masker
 from pellucid.core.method import Method
 from pellucid.core.records import Attribution, Comparison, Importance, Interactions, Scorecard
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pellucid.methods.anchor.anchors import Anchors
     from pellucid.methods.example.base import PrototypeMethod
     from pellucid.methods.example.submodular_pick import SubmodularPick
+    from pellucid.methods.influence.base import InfluenceMethod
 
 
 def explain(
@@ -285,6 +287,47 @@ def prototypes(
     from pellucid.methods.example import finding
 
     return finding.prototypes(X, method, labels=labels, progress=progress)
+
+
+def influence(
+    model: Any,
+    train: Any,
+    query: Any,
+    method: InfluenceMethod | str | None = None,
+    *,
+    task: Callable[[Any, Any], Any] | None = None,
+    measurement: Callable[[Any, Any], Any] | None = None,
+    checkpoints: Any = None,
+    progress: Callable[[int], None] | None = None,
+) -> Influence:
+    """Which training examples made the model say this, and which speak against it?
+
+    Positive scores: training on this example lowers the query's loss.
+
+    Parameters
+    ----------
+    model : a torch module, as it is after training.
+    train, query : tuples of arrays with examples first, as in (X, y), or a torch Dataset.
+    method : a method value or its spelling; None takes InfluenceFunctions().
+    task : `task(model, batch) -> (b,)`, the loss of each training example without penalties; None takes CrossEntropy() where
+        the last part of an example is a whole number, else SquaredError().
+    measurement : the same, of the queries; None takes the task.
+    checkpoints : states during training, for TracIn: a folder that `Checkpoints(folder)` filled, or pairs (state or path,
+        learning rate).
+    progress : called with the number of training examples that are done.
+    """
+    from pellucid.methods.influence import run
+
+    return run.influence(
+        model,
+        train,
+        query,
+        method,
+        task=task,
+        measurement=measurement,
+        checkpoints=checkpoints,
+        progress=progress,
+    )
 
 
 def evaluate(

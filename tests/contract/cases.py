@@ -27,6 +27,7 @@ import pellucid as pc
 from nets import Patches, Residual, cnn, mlp
 from pellucid.methods.effect.base import EffectMethod
 from pellucid.methods.example.base import PrototypeMethod
+from pellucid.methods.influence.base import InfluenceMethod
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,7 @@ NETWORKS = (
 )
 EVERYTHING = (*NETWORKS, "function of a table", "function of pictures", "pipeline on a frame")
 
+LABELLED = ("network on a table", "network on pictures")
 PLAIN = ("function of a table", "function of pictures", "pipeline on a frame")  # rows without a model
 
 ENTRIES: dict[str, Entry] = {
@@ -284,6 +286,15 @@ ENTRIES: dict[str, Entry] = {
     "ProtoDash": Entry(
         pc.ProtoDash(prototypes=2), PLAIN, {"prototypes": 1, "kernel": pc.RBF(gamma=3.0), "per_class": True}
     ),
+    "InfluenceFunctions": Entry(
+        pc.InfluenceFunctions(damping=3.0),
+        LABELLED,
+        {"solver": pc.ConjugateGradients(steps=1), "l2": 0.5, "damping": 9.0, "parameters": ("*weight",)},
+    ),
+    "TracIn": Entry(
+        pc.TracIn(), LABELLED, {"layer": "2", "parameters": ("*bias",)}, shown_on={"layer": ("network on a table",)}
+    ),
+    "GradientSimilarity": Entry(pc.GradientSimilarity(), LABELLED, {"measure": "cosine", "parameters": ("*bias",)}),
     "PermutationImportance": Entry(
         pc.PermutationImportance(), ("pipeline on a frame",), {"repeats": 3, "seed": 1, "within": "leaves"}
     ),
@@ -346,6 +357,12 @@ def ask(method: Any, world: World, model: Any = None, x: Any = None, **more: Any
     if isinstance(method, EffectMethod):
         varied = "pay" if hasattr(x, "columns") else 0
         return pc.effect(model, x, varied, method, **{"target": world.target, **more})
+    if isinstance(method, InfluenceMethod):
+        y = world.y if world.y is not None else np.arange(len(x)) % 2
+        state = model.state_dict()
+        states = [(state, 0.1), ({name: 0.5 * value for name, value in state.items()}, 0.2)]
+        kept = {"checkpoints": states} if method.checkpointed else {}
+        return pc.influence(model, (x, y), (x[:2], y[:2]), method, **kept)
     if isinstance(method, PrototypeMethod):
         return pc.prototypes(x, method, labels=world.y if world.y is not None else np.arange(len(x)) % 2)
     if isinstance(method, pc.SubmodularPick):
@@ -368,6 +385,8 @@ def numbers(record: Any) -> np.ndarray:
     if isinstance(record, pc.Rules):
         facts = (record.precision, record.low, record.high, record.coverage, record.samples, record.reached)
         return np.stack(facts, axis=1).astype(float)
+    if isinstance(record, pc.Influence):
+        return record.scores
     if isinstance(record, pc.Examples):
         found = [record.indices, record.weights, record.curve, record.criticisms, record.witness]
         return np.concatenate([part for part in found if part is not None])

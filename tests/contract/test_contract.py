@@ -23,7 +23,8 @@ ALL = [
     for name, entry in ENTRIES.items()
     for world in entry.worlds
 ]
-LOCAL = [p for p in ALL if p.values[0].method.card.scope == "local"]
+CARDS = [p.values[0].method.card for p in ALL]
+LOCAL = [p for p, card in zip(ALL, CARDS, strict=True) if card.scope == "local" and card.access != "training data"]
 VALUES = [p for p in LOCAL if not isinstance(p.values[0].method, pc.Anchors)]
 ON_NETWORKS = [p for p in ALL if "network" in p.values[1].name]
 ENTRY = [pytest.param(entry, id=name) for name, entry in ENTRIES.items()]
@@ -229,7 +230,8 @@ def test_a_network_is_left_as_found_after_an_exception(entry: Entry, world: Worl
     model.register_forward_hook(trip)
     before = _state(model)
     expected = KeyboardInterrupt if raised is KeyboardInterrupt else pc.ModelError
-    one_row_a_call = {} if entry.method.card.scope == "global" else {"batch_size": 1}
+    whole = entry.method.card.scope == "global" or entry.method.card.access == "training data"
+    one_row_a_call = {} if whole else {"batch_size": 1}
     with pytest.raises(expected, match="in the middle"):
         ask(entry.method, world, model, **one_row_a_call)
     assert _same(before, _state(model))

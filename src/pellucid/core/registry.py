@@ -22,6 +22,7 @@ VERBS = {
     "anchor": "pellucid.api",
     "summarize": "pellucid.api",
     "prototypes": "pellucid.api",
+    "influence": "pellucid.api",
     "evaluate": "pellucid.api",
     "compare": "pellucid.api",
     "estimate": "pellucid.api",
@@ -64,6 +65,9 @@ METHODS = {
     "SubmodularPick": "pellucid.methods.example.submodular_pick",
     "MMDCritic": "pellucid.methods.example.mmd_critic",
     "ProtoDash": "pellucid.methods.example.proto_dash",
+    "InfluenceFunctions": "pellucid.methods.influence.influence_functions",
+    "TracIn": "pellucid.methods.influence.trac_in",
+    "GradientSimilarity": "pellucid.methods.influence.gradient_similarity",
 }
 
 METRICS = {
@@ -143,6 +147,11 @@ SELECTIONS = dict.fromkeys(["HighestWeights", "ForwardSelection", "LassoPath"], 
 # How alike two rows are.
 KERNELS = dict.fromkeys(["RBF", "Precomputed"], "pellucid.methods.example.kernels")
 
+# What a network was trained on, how a Hessian is inverted, and states kept during training.
+LOSSES = dict.fromkeys(["CrossEntropy", "SquaredError"], "pellucid.models.training.losses")
+SOLVERS = dict.fromkeys(["Exact", "ConjugateGradients", "LiSSA"], "pellucid.methods.influence.solvers")
+TRAINING = {"Checkpoints": "pellucid.models.training.checkpoints"}
+
 PUBLIC: dict[str, str] = {
     **VERBS,
     **METHODS,
@@ -158,6 +167,9 @@ PUBLIC: dict[str, str] = {
     **SELECTIONS,
     **SEGMENTATIONS,
     **KERNELS,
+    **LOSSES,
+    **SOLVERS,
+    **TRAINING,
 }
 
 # Which extra of the package brings an optional framework.
