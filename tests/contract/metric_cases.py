@@ -47,6 +47,22 @@ _ORDERED = {"steps": 5, "fill": 0.7, "randoms": 3, "window": 2, "absolute": True
 JUDGES: dict[str, Judge] = {
     "Deletion": Judge(pc.Deletion(steps=6, randoms=2), _ORDERED),
     "Insertion": Judge(pc.Insertion(steps=6, randoms=2), _ORDERED),
+    "SufficiencyNecessity": Judge(
+        pc.SufficiencyNecessity(shares=(0.1, 0.4), randoms=2),
+        {**{key: _ORDERED[key] for key in ("fill", "randoms", "window", "absolute", "seed")}, "shares": (0.2, 0.4)},
+    ),
+    "Infidelity": Judge(
+        pc.Infidelity(samples=20),
+        {
+            **{"perturbation": "gaussian", "samples": 30, "fill": 0.7, "window": 2, "sigma": 0.3},
+            **{"slopes": True, "scaled": False, "randoms": 3, "seed": 1},
+        },
+        base={
+            "perturbation": pc.Infidelity(samples=20, slopes=True),
+            "sigma": pc.Infidelity(perturbation="gaussian", samples=20, slopes=True),
+        },
+    ),
+    "Sparsity": Judge(pc.Sparsity(), asks=False),
     "Completeness": Judge(pc.Completeness(), asks=False),
     "Stability": Judge(pc.Stability(trials=2), {"trials": 3, "sigma": 0.5, "seed": 1}),
     "MaxSensitivity": Judge(pc.MaxSensitivity(samples=2), {"samples": 3, "radius": 0.5, "seed": 1}),

@@ -73,6 +73,9 @@ METHODS = {
 METRICS = {
     "Deletion": "pellucid.metrics.deletion",
     "Insertion": "pellucid.metrics.insertion",
+    "SufficiencyNecessity": "pellucid.metrics.sufficiency_necessity",
+    "Infidelity": "pellucid.metrics.infidelity",
+    "Sparsity": "pellucid.metrics.sparsity",
     "Completeness": "pellucid.metrics.completeness",
     "Stability": "pellucid.metrics.stability",
     "MaxSensitivity": "pellucid.metrics.max_sensitivity",

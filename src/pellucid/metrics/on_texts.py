@@ -28,7 +28,7 @@ def on_texts(case: Case, fill: Any, measure: Callable[[Case], Reading]) -> Readi
     known = next((reading for reading in readings if reading is not None), None)
     if known is None:
         return Reading(np.full(len(readings), np.nan))
-    return _joined([reading or _blank(known) for reading in readings], ("mask" if put else "delete",))
+    return _joined([reading or _blank(known) for reading in readings])
 
 
 def _blank(like: Reading) -> Reading:
@@ -41,7 +41,7 @@ _AREAS, _CURVES = ("value", "chance", "reverse"), ("curves", "chance_curves", "r
 _ROWS = (*_AREAS, *_CURVES)
 
 
-def _joined(readings: list[Reading], labels: tuple[str, ...]) -> Reading:
+def _joined(readings: list[Reading]) -> Reading:
     """Readings of one row each as one; curves on an axis that all of them have."""
     first, parts = readings[0], {}
     for name in _AREAS:
@@ -53,7 +53,7 @@ def _joined(readings: list[Reading], labels: tuple[str, ...]) -> Reading:
             parts["x"], parts[name] = on_common_axis(axes, [_known(getattr(reading, name))[0] for reading in readings])
     detail = {name: np.concatenate([reading.detail[name] for reading in readings]) for name in first.detail}
     warnings = tuple(dict.fromkeys(warning for reading in readings for warning in reading.warnings))
-    return Reading(**parts, detail=detail, labels=first.labels and labels, warnings=warnings)
+    return Reading(**parts, detail=detail, labels=first.labels, warnings=warnings)
 
 
 def on_common_axis(axes: list[np.ndarray], curves: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -20,6 +20,7 @@ the fill is the metric's own: the explainer's would favour it.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -30,6 +31,8 @@ from pellucid.core.scalar import pieces
 from pellucid.metrics.base import Case, Metric, Reading, check_counts
 from pellucid.metrics.hiding import Cut, FillLike, Fills, check_fills, check_window, cut, fills
 from pellucid.metrics.on_texts import on_common_axis, on_texts
+
+Hidden = Callable[[np.ndarray, np.ndarray], np.ndarray]  # positions and a count -> what is hidden
 
 _CELLS = 2**22  # numbers of filled inputs held at once
 
@@ -64,47 +67,65 @@ class RankingCurve(Metric):
 
     def measure(self, case: Case) -> Reading:
         if case.record.texts is not None:
-            return on_texts(case, self.fill, replace(self, fill="zeros").measure)
+            told = on_texts(case, self.fill, replace(self, fill="zeros").measure)
+            return replace(told, labels=("mask" if self.fill == "mask" else "delete",))
         parts = cut(case, self.window, self.absolute, type(self).__name__)
         shown, streams = fills(self.fill, self.spatial_fill, case, parts.labels), self.streams(case)
         sizes = np.maximum(1, np.minimum(self.steps, parts.total))  # (n,) points beyond the start
         axes: list[np.ndarray] = [np.empty(0)] * len(sizes)
         scores: list[np.ndarray] = [np.empty(0)] * len(sizes)
         for size in np.unique(sizes):
-            alike = np.flatnonzero(sizes == size)
-            for block in pieces(len(alike), max(1, _CELLS // int(np.prod(case.x.shape[1:])))):
-                rows = alike[block]
+            for rows in blocks(case, np.flatnonzero(sizes == size)):
                 counts = np.rint(np.linspace(0, 1, size + 1) * parts.total[rows, None]).astype(int)  # (rows, s)
-                curves = self._scores(case, rows, parts, shown, self._orders(parts, rows, streams), counts)
+                orders = ordered(parts, rows, streams, self.randoms)
+                asked = Asked(case, rows, parts, shown)
+                ends = asked.scores(orders[:, :1], counts[:, [0, -1]], self.hidden)  # the same in every order
+                ends = np.broadcast_to(ends, (len(rows), orders.shape[1], *ends.shape[2:]))
+                inner = asked.scores(orders, counts[:, 1:-1], self.hidden)
+                curves = np.concatenate([ends[..., :1], inner, ends[..., 1:]], axis=-1)
                 for i, row in enumerate(rows):
                     axes[row], scores[row] = counts[i] / max(1, parts.total[row]), curves[i]
         return _reading(axes, scores, shown)
 
-    def _orders(self, parts: Cut, rows: np.ndarray, streams: list[np.random.Generator]) -> np.ndarray:
-        """Positions (rows, 2 + randoms, p): the explanation's own order, its reverse, then the random ones."""
-        made = np.full((len(rows), 2 + self.randoms, parts.values.shape[1]), np.nan)
-        for i, row in enumerate(rows):
-            rng, total = streams[row], int(parts.total[row])
-            own = ranks(parts.values[row, None, :total], rng.permutation(total)[None])[0]
-            made[i, :, :total] = np.vstack([own, total - 1 - own, random_ranks(rng, self.randoms, total)])
-        return made
 
-    def _scores(
-        self, case: Case, rows: np.ndarray, parts: Cut, shown: Fills, orders: np.ndarray, counts: np.ndarray
-    ) -> np.ndarray:
-        """orders (n, k, p), counts (n, s) -> scores (n, k, fills, s). The ends are the same in every order: asked once."""
-        values = np.empty((*orders.shape[:2], len(shown.painters), counts.shape[1]))
-        f, x, places = case.f.take(rows), case.x[rows], parts.placed(rows, orders)
+def blocks(case: Case, rows: np.ndarray) -> list[np.ndarray]:
+    """Rows whose filled inputs, at one step, fit in memory."""
+    return [rows[part] for part in pieces(len(rows), max(1, _CELLS // int(np.prod(case.x.shape[1:]))))]
+
+
+def ordered(parts: Cut, rows: np.ndarray, streams: list[np.random.Generator], randoms: int) -> np.ndarray:
+    """Positions (rows, 2 + randoms, p): the explanation's own order, its reverse, then the random ones."""
+    made = np.full((len(rows), 2 + randoms, parts.values.shape[1]), np.nan)
+    for i, row in enumerate(rows):
+        rng, total = streams[row], int(parts.total[row])
+        own = ranks(parts.values[row, None, :total], rng.permutation(total)[None])[0]
+        made[i, :, :total] = np.vstack([own, total - 1 - own, random_ranks(rng, randoms, total)])
+    return made
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """Some rows of a case in their parts, and what is shown where a part is hidden."""
+
+    case: Case
+    rows: np.ndarray  # (n,)
+    parts: Cut
+    shown: Fills
+
+    def scores(self, orders: np.ndarray, counts: np.ndarray, hidden: Hidden) -> np.ndarray:
+        """orders (n, k, p), counts (n, s) -> scores (n, k, fills, s)"""
+        values = np.empty((*orders.shape[:2], len(self.shown.painters), counts.shape[1]))
+        x, places = self.case.x[self.rows], self.parts.placed(self.rows, orders)
         for k in range(orders.shape[1]):
-            some = np.arange(counts.shape[1])[slice(None) if k == 0 else slice(1, -1)]
-            for part in pieces(len(some), max(1, _CELLS // x.size)):
-                count = counts[:, some[part]].T.reshape(-1, len(rows), *[1] * (places.ndim - 2))  # (s, n, 1...)
-                gone = self.hidden(places[:, k], count)  # (s, n, *space)
-                for number, painters in enumerate(shown.painters):
-                    mean = np.mean([f(paint(x, gone, rows)) for paint in painters], axis=0)  # (s, n)
-                    values[:, k, number, some[part]] = mean.T
-        values[:, 1:, :, 0], values[:, 1:, :, -1] = values[:, :1, :, 0], values[:, :1, :, -1]
+            for part in pieces(counts.shape[1], max(1, _CELLS // x.size)):
+                count = counts[:, part].T.reshape(-1, len(x), *[1] * (places.ndim - 2))  # (s, n, 1...)
+                values[:, k, :, part] = np.moveaxis(self._under_each_fill(hidden(places[:, k], count)), -1, 0)
         return values
+
+    def _under_each_fill(self, gone: np.ndarray) -> np.ndarray:
+        """gone (s, n, *space) -> scores (fills, s, n), the mean over each fill's references"""
+        f, x, rows = self.case.f.take(self.rows), self.case.x[self.rows], self.rows
+        return np.stack([np.mean([f(paint(x, gone, rows)) for paint in each], axis=0) for each in self.shown.painters])
 
 
 def ranks(values: np.ndarray, tie: np.ndarray) -> np.ndarray:
@@ -138,6 +159,7 @@ def _reading(axes: list[np.ndarray], scores: list[np.ndarray], shown: Fills) -> 
         detail={
             "chance_areas": mean[:, 2:],
             "relative": np.array([_relative(area, curve[0]) for area, curve in zip(mean[:, 0], curves, strict=True)]),
+            "nine_tenths": np.array([_gone_for_good(x_, curve[0]) for x_, curve in zip(axes, curves, strict=True)]),
             "by_fill": areas[:, 0],
             "chance_by_fill": areas[:, 2:].mean(axis=1),
             "reverse_by_fill": areas[:, 1],
@@ -145,6 +167,17 @@ def _reading(axes: list[np.ndarray], scores: list[np.ndarray], shown: Fills) -> 
         labels=shown.names,
         warnings=shown.warnings,
     )
+
+
+def _gone_for_good(x: np.ndarray, own: np.ndarray) -> float:
+    """The share from which on at least nine tenths of the way between the curve's ends are gone; NaN where the ends are alike.
+
+    The effective complexity of Nguyen & Martinez (2020), of an insertion curve: how few parts are enough.
+    """
+    if np.ptp(own[[0, -1]]) <= 1e-6 * np.abs(own).max():
+        return np.nan
+    short = np.flatnonzero((own - own[0]) / (own[-1] - own[0]) < 0.9)
+    return float(x[short[-1] + 1])
 
 
 def _relative(area: float, own: np.ndarray) -> float:
