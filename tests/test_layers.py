@@ -31,7 +31,9 @@ def test_every_import_goes_down_the_layers():
         ("core", "import pellucid.models", "Layers"),
         ("models", "def f():\n    import pellucid.methods", "Layers"),
         ("metrics", "import pellucid.api", "Layers"),
-        ("methods", "import pellucid.plot", "Only reports and the command line draw"),
+        ("methods", "import pellucid.plot", "Only reports, studies and the command line draw"),
+        ("studies", "import pellucid.methods", "Studies stand on"),
+        ("studies", "import pellucid.cli", "Layers"),
         ("plot", "import pellucid.models", "Plots know records"),
     ],
 )

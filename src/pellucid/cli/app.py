@@ -20,6 +20,7 @@ from pellucid.cli.evaluate import evaluate
 from pellucid.cli.explain import explain
 from pellucid.cli.methods import methods
 from pellucid.cli.prototypes import prototypes
+from pellucid.cli.study import study
 from pellucid.core.errors import PellucidError
 
 INTERRUPTED = 130
@@ -91,5 +92,5 @@ def app() -> None:
     """
 
 
-for _command in (audit, explain, anchor, prototypes, evaluate, compare, methods):
+for _command in (audit, explain, anchor, prototypes, evaluate, compare, methods, study):
     app.add_command(_command)

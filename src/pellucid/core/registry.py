@@ -111,6 +111,7 @@ RECORDS = {
     "Effect": "pellucid.core.effect",
     "Cohorts": "pellucid.core.cohort",
     "Rivals": "pellucid.core.rivals",
+    "StudyResult": "pellucid.core.study",
     **dict.fromkeys(["Rules", "Condition"], "pellucid.core.rules"),
     "Examples": "pellucid.core.examples",
     "Influence": "pellucid.core.influence",

@@ -29,6 +29,7 @@ from pellucid.plot._rules import rules
 from pellucid.plot._scatter import scatter
 from pellucid.plot._scorecard import scorecard
 from pellucid.plot._show import show
+from pellucid.plot._study import study
 from pellucid.plot._superpixels import superpixels
 from pellucid.plot._text import text
 from pellucid.plot._waterfall import waterfall
@@ -59,6 +60,7 @@ __all__ = [
     "scorecard",
     "show",
     "specimens",
+    "study",
     "superpixels",
     "text",
     "waterfall",

@@ -16,6 +16,7 @@ from pellucid.core.errors import InputError
 from pellucid.core.examples import Examples
 from pellucid.core.records import Attribution, Comparison, Curve, Importance, Scorecard
 from pellucid.core.rules import Rules
+from pellucid.core.study import StudyResult
 from pellucid.plot._agreement import agreement
 from pellucid.plot._bar import bar
 from pellucid.plot._beeswarm import beeswarm
@@ -28,6 +29,7 @@ from pellucid.plot._importance import importance
 from pellucid.plot._rule_image import rule_image
 from pellucid.plot._rules import rules
 from pellucid.plot._scorecard import scorecard
+from pellucid.plot._study import study
 from pellucid.plot._text import text
 
 
@@ -89,3 +91,8 @@ def _(record: Rules, row: int | None = None, ax: Axes | None = None) -> Axes:
 @show.register
 def _(record: Examples, row: int | None = None, ax: Axes | None = None) -> Axes:
     return examples(record, ax=ax)
+
+
+@show.register
+def _(record: StudyResult, row: int | None = None, ax: Axes | None = None) -> Axes:
+    return study(record, record.arms[0].measure, ax=ax)

@@ -1,0 +1,1 @@
+"""Whole pipelines that use only the public API."""

@@ -1,0 +1,86 @@
+"""A study -> one HTML file that needs nothing else and may reach nothing else.
+
+The script and the style in it are allowed by their hashes and by nothing else, so what a study brings cannot run even if an escape
+were forgotten; besides, the page puts all of it in as text. Right answers are not in the page.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from pellucid.core.store import appearing
+from pellucid.studies.human.study import SCHEMA, Study
+
+_TEMPLATES = files("pellucid.studies.human") / "templates"
+
+
+def write(study: Study, path: str | Path) -> Path:
+    """Write the questionnaire; participants open it anywhere, and save their answers as a file at the end."""
+    with appearing(Path(path)) as partial:
+        partial.write_text(render(study), encoding="utf-8")
+    return Path(path)
+
+
+def render(study: Study, token: str = "") -> str:
+    """The page; with a `token` it hands answers in where it came from, as they are given."""
+    style, script = (_TEMPLATES.joinpath(f"study.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+    return (
+        environment()
+        .get_template("study.html")
+        .render(
+            study=study,
+            policy=policy(style, script, "'self'" if token else "'none'"),
+            style=Markup(style),
+            script=Markup(script),
+            data=embedded(_data(study, token)),
+        )
+    )
+
+
+def environment() -> Environment:
+    """Templates in which everything is escaped that is not said to be markup."""
+    return Environment(
+        loader=PackageLoader("pellucid.studies.human"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def policy(style: str, script: str = "", connect: str = "'none'") -> str:
+    """What the page may do: show its own pictures, use this style and run this script."""
+    run = _hash(script) if script else "'none'"
+    return (
+        f"default-src 'none'; style-src {_hash(style)}; script-src {run}; img-src data:; connect-src {connect}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def embedded(data: Any) -> Markup:
+    """JSON that can stand in a script element: it holds no sign that could end the element."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
+
+
+def _data(study: Study, token: str) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "id": study.id,
+        "token": token,
+        "items": [item.for_page() for item in study.items],
+        "conditions": study.conditions,
+        "seats": [{"order": seat.order, "conditions": seat.conditions} for seat in study.plan],
+    }
