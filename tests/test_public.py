@@ -7,7 +7,10 @@ import sys
 import pytest
 
 import pellucid as pc
-from pellucid.core import registry
+from pellucid.core import method, registry
+
+# What `explain` takes.
+KINDS = tuple(getattr(method, f"{kind}Method") for kind in ("Gradient", "Layer", "Game", "Sampling", "Masking", "Tree"))
 
 
 def run(code: str) -> str:
@@ -30,6 +33,15 @@ def test_the_promised_names_are_public():
         "Scorecard Comparison Audit Budget Cost Receipt plot"
     )
     assert set(promised.split()) <= set(pc.__all__) <= set(dir(pc))
+
+
+@pytest.mark.parametrize("name", registry.METHODS)
+def test_every_card_says_who_asks_for_the_method_and_what_it_costs(name: str):
+    card = getattr(pc, name).card
+    assert card.verb in registry.VERBS, f"{name}: card.verb names the verb that takes it"
+    explained = issubclass(getattr(pc, name), KINDS)
+    assert (card.verb == "explain") == explained, f"{name}: say verb= on its card, the verb that takes it"
+    assert card.rows in (0, 1, 10, 100, 1000), f"{name}: say rows= on its card, model rows a row to a power of ten"
 
 
 def test_importing_loads_no_framework():

@@ -47,8 +47,9 @@ def method(name: str, drawn: Drawn | None) -> str:
     cls = resolve(name)
     card = cls.card
     facts = {
+        "asked by": f"`{card.verb}`",
         "asks about": {"local": "single rows", "global": "the model as a whole"}.get(card.scope, card.scope),
-        "needs": card.access,
+        "needs": f"{card.access}{' (any model)' if card.agnostic else ''}",
         "inputs": ", ".join(card.inputs),
         "hands back": card.output,
         "cost": card.cost,
@@ -56,6 +57,7 @@ def method(name: str, drawn: Drawn | None) -> str:
         if card.complete
         else "no",
         "error bar": "yes: `stderr`, one for each value" if card.sampled else "no random numbers",
+        "known to fail": card.fails,
         "paper": card.paper,
     }
     both = [f"## Strengths\n\n{bullets(card.strengths)}", f"## Weaknesses\n\n{bullets(card.weaknesses)}"]

@@ -24,6 +24,7 @@ KEPT = {
     "docs/coverage.md": "concepts/coverage.md",
     "docs/kernel_width.md": "concepts/kernel_width.md",
     "docs/lime_or_shap.md": "concepts/lime_or_shap.md",
+    "docs/taxonomy.md": "concepts/taxonomy.md",
     "docs/evidence/gradient.md": "evidence/gradient.md",
     "docs/evidence/removal.md": "evidence/removal.md",
     "docs/evidence/speed.md": "evidence/speed.md",
@@ -110,6 +111,7 @@ def nav() -> Nav:
                 {"How to read a receipt": "concepts/receipt.md"},
                 {"What LIME's kernel width does": "concepts/kernel_width.md"},
                 {"LIME or SHAP": "concepts/lime_or_shap.md"},
+                {"Which method is which": "concepts/taxonomy.md"},
                 {"Architecture": "concepts/architecture.md"},
                 {"What is covered": "concepts/coverage.md"},
             ]

@@ -59,7 +59,7 @@ def card_of(name: str) -> dict[str, Any]:
 
 
 def _show_all() -> None:
-    """One table per scope and access, since those decide which methods come into question at all."""
+    """One table per question and access, since those decide which methods come into question at all."""
     from rich.table import Table
     from rich.text import Text
 
@@ -67,13 +67,13 @@ def _show_all() -> None:
 
     console, cards = screen.out(), {name: resolve(name).card for name in METHODS}
     widest = max(map(len, cards))
-    for group in dict.fromkeys((card.scope, card.access) for card in cards.values()):
+    for group in dict.fromkeys((card.verb, card.access) for card in cards.values()):
         console.print(Text(_heading(*group), style=screen.LOUD))
         made = Table.grid(padding=(0, 2))
         made.add_column(min_width=widest, no_wrap=True)
         made.add_column()
         for name, card in cards.items():
-            if (card.scope, card.access) == group:
+            if (card.verb, card.access) == group:
                 needs = Text(f"{', '.join(card.inputs)}; {card.cost.replace('`', '')}", style=screen.QUIET)
                 made.add_row(Text(name), Text(card.question).append("\n").append(needs))
         console.print(made)
@@ -82,9 +82,9 @@ def _show_all() -> None:
     console.print(Text("`pellucid methods NAME` shows one of them in full.", style=screen.QUIET))
 
 
-def _heading(scope: str, access: str) -> str:
-    asked = {"local": "Why this output?", "global": "What matters overall?"}.get(scope, scope)
-    return f"{asked}  {scope}, needs: {access}"
+def _heading(verb: str, access: str) -> str:
+    asked = (inspect.getdoc(resolve(verb)) or verb).partition("?")[0]
+    return f"{asked}?  {verb}, needs: {access}"
 
 
 def _show_one(known: dict[str, Any]) -> None:
@@ -99,7 +99,7 @@ def _show_one(known: dict[str, Any]) -> None:
         screen.facts(
             (key.replace("_", " "), ", ".join(map(str, fact)) if isinstance(fact, list) else words.get(fact, fact))
             for key, fact in card.items()
-            if fact not in (None, [], [None, None])
+            if fact not in (None, "", [], [None, None])
         )
     )
     if known["fields"]:

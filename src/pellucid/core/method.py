@@ -21,7 +21,12 @@ from pellucid.core.schema import Schema
 
 @dataclass(frozen=True)
 class Card:
-    """What a reader must know of a method before believing it; the documentation's tables come from here."""
+    """What a reader must know of a method before believing it; the documentation's tables and `advise` come from here.
+
+    `verb` is the question that the method answers, by the name of the verb that asks it; `rows` the model rows of one explained
+    row with the defaults and one reference row, to a power of ten (0: the model is not asked); `fails` names a check that it is
+    known to fail; `intrinsic` says that the values are the model's own computation, not a view of it from outside.
+    """
 
     question: str
     scope: Literal["local", "global"]
@@ -35,6 +40,15 @@ class Card:
     complete: bool = False  # values add up to score - base value
     sampled: bool = False  # draws random numbers, so `seed` matters and a standard error is due
     offset: bool = False  # values share an offset: only differences between them mean anything
+    rows: int | None = None
+    verb: str = "explain"
+    fails: str = ""
+    intrinsic: bool = False
+
+    @property
+    def agnostic(self) -> bool:
+        """Whether any model will do, because it is only asked or not needed at all."""
+        return self.access == "black box" or self.rows == 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -61,6 +61,8 @@ class Anchors(Method):
         strengths="says where it applies; precision with bounds that hold; one rule reads as one sentence",
         weaknesses="perturbed rows ignore that columns go together; near a border of the model rules get long and narrow",
         paper="Ribeiro, Singh & Guestrin 2018",
+        rows=1000,
+        verb="anchor",
         sampled=True,
     )
 

@@ -39,6 +39,8 @@ class CAM(LayerMethod):
         strengths="exact: the map is the score, place by place",
         weaknesses="only for networks that end in global average pooling and one linear layer; as coarse as the layer",
         paper="Zhou et al. 2016",
+        rows=1,
+        intrinsic=True,
     )
 
     def attribute(self, f: Differentiable, x: np.ndarray, layer: Captured) -> Parts:

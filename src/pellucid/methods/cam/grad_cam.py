@@ -39,6 +39,7 @@ class GradCAM(LayerMethod):
         weaknesses="as coarse as the layer; adds up to nothing; with `relu` it hides evidence against; on 20 photographs "
         "no better than a random order on deletion (docs/evidence/gradient.md)",
         paper="Selvaraju et al. 2017",
+        rows=1,
     )
 
     def attribute(self, f: Differentiable, x: np.ndarray, layer: Captured) -> Parts:

@@ -40,6 +40,7 @@ class GradCAMPlusPlus(LayerMethod):
         weaknesses="counts only evidence in favour, so classes are told apart less; exact only for layers below a "
         "piecewise linear head; on 20 photographs no better than a random order on deletion (docs/evidence/gradient.md)",
         paper="Chattopadhay et al. 2018",
+        rows=1,
     )
 
     def attribute(self, f: Differentiable, x: np.ndarray, layer: Captured) -> Parts:

@@ -34,6 +34,8 @@ class GuidedGradCAM(LayerMethod):
         strengths="fine and class-discriminative at once",
         weaknesses=f"its fine structure {FAILS}; adds up to nothing",
         paper="Selvaraju et al. 2017",
+        rows=1,
+        fails="the sanity check of random weights",
     )
 
     def attribute(self, f: Differentiable, x: np.ndarray, layer: Captured) -> Parts:

@@ -34,6 +34,7 @@ class HiResCAM(LayerMethod):
         strengths="shows exactly the places a linear head used, with their sign; as cheap as Grad-CAM",
         weaknesses="as coarse as the layer; for deeper heads a first-order view only",
         paper="Draelos & Carin 2020",
+        rows=1,
     )
 
     def attribute(self, f: Differentiable, x: np.ndarray, layer: Captured) -> Parts:

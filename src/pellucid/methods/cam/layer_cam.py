@@ -33,6 +33,7 @@ class LayerCAM(LayerMethod):
         weaknesses="counts only evidence in favour; noisy at the shallowest layers; on 20 photographs no better "
         "than a random order on deletion (docs/evidence/gradient.md)",
         paper="Jiang et al. 2021",
+        rows=1,
     )
 
     def attribute(self, f: Differentiable, x: np.ndarray, layer: Captured) -> Parts:

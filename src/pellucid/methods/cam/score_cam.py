@@ -42,6 +42,7 @@ class ScoreCAM(LayerMethod):
         "on 5 photographs no better than a random order on deletion and no better than a random order on insertion "
         "(docs/evidence/gradient.md)",
         paper="Wang et al. 2020",
+        rows=100,
     )
 
     def attribute(self, f: Differentiable, x: np.ndarray, layer: Captured) -> Parts:

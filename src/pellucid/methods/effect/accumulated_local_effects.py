@@ -41,6 +41,8 @@ class AccumulatedLocalEffects(EffectMethod):
         strengths="right where columns go together; cheap",
         weaknesses="far ends of the curve are comparable only along the data in between; no curves of single rows",
         paper="Apley & Zhu 2020",
+        rows=1,
+        verb="effect",
     )
 
     def __post_init__(self) -> None:

@@ -42,6 +42,8 @@ class PartialDependence(EffectMethod):
         strengths="plain to read; shows single rows, so interactions are not averaged away",
         weaknesses="sets columns to values that may not go with the others: says so, with the share of such points",
         paper="Friedman 2001; Goldstein et al. 2015",
+        rows=10,
+        verb="effect",
     )
 
     def __post_init__(self) -> None:

@@ -51,6 +51,8 @@ class PermutationImportance(Method):
         strengths="speaks of performance; works with any model and metric; columns can be grouped",
         weaknesses="columns that go together stand in for each other, and shuffled rows may be impossible ones: `within` helps",
         paper="Breiman 2001; Fisher, Rudin & Dominici 2019; Strobl et al. 2008; Molnar et al. 2023",
+        rows=10,
+        verb="importance",
         sampled=True,
     )
 

@@ -40,6 +40,8 @@ class ShapImportance(Method):
         strengths="needs no truth; one number per row, so its spread is known; columns can be grouped",
         weaknesses="says nothing of performance; signs are lost; as good as the values that it sums up",
         paper="Lundberg et al. 2020",
+        rows=1000,
+        verb="importance",
     )
 
     def __post_init__(self) -> None:

@@ -49,6 +49,8 @@ class MMDCritic(PrototypeMethod):
         strengths="real rows, typical and untypical ones; says how much of the distribution they miss",
         weaknesses="as good as the kernel: on raw pixels, alike means alike in brightness; the greedy choice is not the best one",
         paper="Kim, Khanna & Koyejo 2016",
+        rows=0,
+        verb="prototypes",
     )
 
     def __post_init__(self) -> None:

@@ -43,6 +43,8 @@ class ProtoDash(PrototypeMethod):
         strengths="weights tell a typical row from one that stands for few; fewer rows than MMD-critic for the same discrepancy",
         weaknesses="as good as the kernel; no criticisms; a weight is no share of the rows",
         paper="Gurumoorthy, Dhurandhar, Cecchi & Aggarwal 2019",
+        rows=0,
+        verb="prototypes",
     )
 
     def __post_init__(self) -> None:

@@ -43,6 +43,8 @@ class SubmodularPick(Method):
         strengths="works on any attribution; at least 63 % of what the best choice of as many rows covers",
         weaknesses="as good as the attribution; says nothing of signs",
         paper="Ribeiro, Singh & Guestrin 2016",
+        rows=0,
+        verb="summarize",
     )
 
     def __post_init__(self) -> None:

@@ -35,6 +35,8 @@ class Deconvnet(GradientMethod):
         strengths="one pass; historically the first picture of what a network looks at",
         weaknesses=f"{FAILS}; ignores which units were active; a plain gradient on networks without ReLU",
         paper="Zeiler & Fergus 2013",
+        rows=1,
+        fails="the sanity check of random weights",
     )
 
     def attribute(

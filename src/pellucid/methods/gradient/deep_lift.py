@@ -52,6 +52,7 @@ class DeepLift(GradientMethod):
         weaknesses="the answer depends on the baseline and on how the network is written (two networks with equal outputs may "
         "get different values)",
         paper="Shrikumar, Greenside & Kundaje 2017",
+        rows=1,
         complete=True,
     )
 

@@ -39,6 +39,7 @@ class DeepShap(GradientMethod):
         strengths="adds up to rounding; far cheaper than sampling coalitions; says how far it depends on the background drawn",
         weaknesses="only approximates Shapley values; the answer depends on the background and on how the network is written",
         paper="Lundberg & Lee 2017",
+        rows=1,
         complete=True,
     )
 

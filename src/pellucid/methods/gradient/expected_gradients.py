@@ -41,6 +41,7 @@ class ExpectedGradients(GradientMethod):
         strengths="no single baseline to choose; comes with an error bar; close to Shapley values of smooth models",
         weaknesses="sampled; the background is a choice; features are taken as independent",
         paper="Erion et al. 2021",
+        rows=100,
         complete=True,
         sampled=True,
     )

@@ -37,6 +37,8 @@ class GuidedBackprop(GradientMethod):
         strengths="one pass; sharp pictures; meets functional, in-place and reused ReLUs alike",
         weaknesses=f"{FAILS}; shows edges of the input whatever the class; a plain gradient on networks without ReLU",
         paper="Springenberg et al. 2014",
+        rows=1,
+        fails="the sanity check of random weights",
     )
 
     def attribute(

@@ -28,6 +28,7 @@ class InputXGradient(GradientMethod):
         strengths="one pass; equals the contribution on a linear model",
         weaknesses="zero wherever the input is zero; adds up to the score only for networks without biases",
         paper="Shrikumar et al. 2016",
+        rows=1,
     )
 
     def attribute(

@@ -46,6 +46,7 @@ class IntegratedGradients(GradientMethod):
         weaknesses="the answer depends on the baseline, and cells equal to the baseline get nothing; noisy on deep networks; "
         "on 20 photographs no better than a random order on insertion (docs/evidence/gradient.md)",
         paper="Sundararajan, Taly & Yan 2017",
+        rows=100,
         complete=True,
     )
 

@@ -78,6 +78,7 @@ class LRP(GradientMethod):
         weaknesses="many rules to choose from, and the choice decides the picture; z-plus alone hardly depends on the upper "
         "layers (Sixt, Granz & Landgraf 2020); biases keep what they contributed",
         paper="Bach et al. 2015",
+        rows=1,
         complete=True,
     )
 

@@ -31,6 +31,7 @@ class Saliency(GradientMethod):
         strengths="one pass; exact for what it is, a derivative",
         weaknesses="noisy on deep networks; zero where the score saturates; says nothing of how much a cell contributed",
         paper="Simonyan, Vedaldi & Zisserman 2013",
+        rows=1,
     )
 
     def attribute(

@@ -42,6 +42,7 @@ class SmoothGrad(GradientMethod):
         strengths="removes visual noise; comes with an error bar; wraps any gradient method or class activation map",
         weaknesses="explains a blurred model; a complete method is no longer complete; the noise level is a choice",
         paper="Smilkov et al. 2017",
+        rows=100,
         sampled=True,
     )
 

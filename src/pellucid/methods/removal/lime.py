@@ -82,6 +82,7 @@ class LIME(SurrogateMethod):
         strengths="needs only answers; says how well it fits and how far it can be trusted",
         weaknesses="the answer depends on the kernel's width; neighbours ignore that columns go together; not additive",
         paper="Ribeiro, Singh & Guestrin 2016",
+        rows=1000,
         sampled=True,
     )
 

@@ -57,6 +57,7 @@ class MeaningfulPerturbation(GradientMethod):
         strengths="one region instead of a cloud of cells; says what suffices, or what is needed",
         weaknesses="an optimum among many: it depends on the baseline, the penalties and the start; may find an adversarial part",
         paper="Fong & Vedaldi 2017",
+        rows=100,
     )
 
     def __post_init__(self) -> None:

@@ -40,6 +40,7 @@ class Occlusion(GameMethod):
         strengths="needs only answers; means what it says; deterministic",
         weaknesses="misses parts that stand in for each other; depends on the fill and the window",
         paper="Zeiler & Fergus 2014",
+        rows=10,
     )
 
     def __post_init__(self) -> None:

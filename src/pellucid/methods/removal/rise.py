@@ -65,6 +65,7 @@ class RISE(MaskingMethod):
         weaknesses="offset: for a linear score a place gets p times the whole score and (1 - p) times its own share, so only "
         "differences count; blurred to the size of a cell; thousands of rows",
         paper="Petsiuk, Das & Saenko 2018",
+        rows=1000,
         sampled=True,
         offset=True,
     )

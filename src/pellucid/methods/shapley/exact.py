@@ -43,6 +43,7 @@ class ExactShapley(GameMethod):
         strengths="the only efficient, symmetric, additive division that gives idle players nothing; no sampling error",
         weaknesses="the cost doubles with each player, at most 20; absent players are filled in, realistic mix or not",
         paper="Shapley 1953; Lundberg & Lee 2017",
+        rows=1000,
         complete=True,
     )
 

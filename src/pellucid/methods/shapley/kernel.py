@@ -55,6 +55,7 @@ class KernelShap(GameMethod):
         strengths="Shapley values of any model at a chosen cost, exact for small tables, with an error bar",
         weaknesses="sampling error where many players act together; absent players are filled in, realistic mix or not",
         paper="Lundberg & Lee 2017; Covert & Lee 2021; Musco & Witter 2025; Witter, Liu & Musco 2025",
+        rows=1000,
         complete=True,
         sampled=True,
     )

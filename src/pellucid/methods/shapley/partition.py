@@ -52,6 +52,7 @@ class PartitionShap(GameMethod):
         strengths="far fewer mixes of related parts than Shapley values need; exact for some dozens of players",
         weaknesses="the answer depends on the hierarchy; absent players are filled in, realistic mix or not",
         paper="Owen 1977; Winter 1989; Lundberg's shap package",
+        rows=1000,
         complete=True,
         sampled=True,
     )

@@ -41,6 +41,7 @@ class PermutationShap(GameMethod):
         strengths="unbiased; error bars from independent orders, whatever the model; any number of players",
         weaknesses="less accurate than KernelShap for as many rows; absent players are filled in, realistic mix or not",
         paper="Castro, Gomez & Tejada 2009; Mitchell et al. 2022",
+        rows=1000,
         complete=True,
         sampled=True,
     )

@@ -48,6 +48,7 @@ class TreeShap(TreeMethod):
         weaknesses="behind a link (a boosted model's probability, a loss) values are rescaled, not exact; path-dependent values "
         "depend on how trees happen to be laid out",
         paper="Lundberg et al. 2020",
+        rows=1,
         complete=True,
     )
 
