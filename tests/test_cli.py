@@ -445,7 +445,7 @@ def test_methods_lists_every_method_with_its_card(run):
     for name in METHODS:
         card = getattr(pc, name).card
         assert name in text and " ".join(card.question.split()[:3]) in text
-        assert f"{card.scope}, needs: {card.access}" in text
+        assert f"{card.verb}, needs: {card.access}" in text
     listed = document(run("methods", "--json"))
     assert [one["name"] for one in listed] == list(METHODS)
     assert all(one["card"]["question"] == getattr(pc, one["name"]).card.question for one in listed)

@@ -38,6 +38,8 @@ class GradientSimilarity(InfluenceMethod):
         strengths="cheap, no inverse; a reference that better methods have to beat",
         weaknesses="looks at the trained network alone, where examples that were learned have no gradient left",
         paper="Charpiat, Girard, Felardos & Tarabalka 2019",
+        rows=1,
+        verb="influence",
     )
 
     def __post_init__(self) -> None:

@@ -60,6 +60,8 @@ class InfluenceFunctions(InfluenceMethod):
         strengths="predicts leaving out and training again, with the loss's own unit, where the loss is convex",
         weaknesses="assumes a minimum that moves smoothly: for deep networks it ranks examples at best",
         paper="Koh & Liang 2017",
+        rows=100,
+        verb="influence",
     )
 
     def __post_init__(self) -> None:

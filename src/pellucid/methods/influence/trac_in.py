@@ -45,6 +45,8 @@ class TracIn(InfluenceMethod):
         strengths="needs no minimum and no inverse: follows the training that really took place",
         weaknesses="needs checkpoints and their learning rates; first order in the step; momentum and batches are left out",
         paper="Pruthi, Liu, Kale & Sundararajan 2020",
+        rows=1,
+        verb="influence",
     )
 
     def __post_init__(self) -> None:
