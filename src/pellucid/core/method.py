@@ -23,9 +23,10 @@ from pellucid.core.schema import Schema
 class Card:
     """What a reader must know of a method before believing it; the documentation's tables and `advise` come from here.
 
-    `verb` is the question that the method answers, by the name of the verb that asks it; `rows` the model rows of one explained
-    row with the defaults and one reference row (of one training example, where those are asked about), to a power of ten (0: the
-    model is not asked); `fails` names a check that it is known to fail; `intrinsic` says that the values are the model's own computation, not a view of it from outside.
+    `verb` is the question that the method answers, by the name of the verb that asks it. `rows` are the model rows of one
+    explained row with the defaults and one reference row (of one training example, where those are asked about), to a power of
+    ten; 0 means that the model is not asked. `fails` names a check that it is known to fail. `intrinsic` says that the values
+    are the model's own computation, not a view of it from outside.
     """
 
     question: str
