@@ -23,6 +23,11 @@ def _nothing(record: pc.Attribution) -> dict[str, Any]:
     return {}
 
 
+def _bright(record: pc.Attribution) -> dict[str, Any]:
+    """Some places, told by the rows' own data, as if the answer lay there."""
+    return {"truth": record.data[:, 0] > 0.7}
+
+
 @dataclass(frozen=True)
 class Judge:
     """One metric in the suite. `changes`: field -> another value, which has to change what it says."""
@@ -69,6 +74,8 @@ JUDGES: dict[str, Judge] = {
     "ModelRandomization": Judge(
         pc.ModelRandomization(stages=2, draws=1), {"stages": 3, "draws": 2, "independent": False, "seed": 1}
     ),
+    "PointingGame": Judge(pc.PointingGame(), {"tolerance": 1, "absolute": True}, told=_bright, asks=False),
+    "Localization": Judge(pc.Localization(), {"absolute": True}, told=_bright, asks=False),
     "Agreement": Judge(pc.Agreement(others=("Saliency()",)), {"others": ("InputXGradient()",), "k": 3}),
 }
 

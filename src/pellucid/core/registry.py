@@ -80,6 +80,8 @@ METRICS = {
     "Stability": "pellucid.metrics.stability",
     "MaxSensitivity": "pellucid.metrics.max_sensitivity",
     "ModelRandomization": "pellucid.metrics.model_randomization",
+    "PointingGame": "pellucid.metrics.pointing_game",
+    "Localization": "pellucid.metrics.localization",
     "Agreement": "pellucid.metrics.agreement",
 }
 
