@@ -256,3 +256,13 @@ def test_trees_are_walked_to_the_numbers_that_the_model_gives(kind: str, scale: 
     monkeypatch.setattr(effecting, "_MANY", 10**9)
     slow = pc.effect(model, X, (3, 0), pc.PartialDependence(points=7), target=pc.Class(1, scale=scale))
     np.testing.assert_allclose(fast.curves, slow.curves, rtol=1e-12, atol=1e-13)
+
+
+def test_rows_are_counted_at_the_grid_point_they_are_nearest_to():
+    x = np.append(np.random.default_rng(0).normal(size=40), [0.5, 7])  # 0.5 is halfway between two points
+    grid = np.array([1.0, -1, 0, 0.0, 0.1])
+    X = pd.DataFrame({"a": np.append(x, np.nan), "b": 1.0})
+    steps = np.array([-1, 0, 0.1, 1])
+    expected = np.bincount(np.abs(x[:, None] - steps).argmin(axis=1), minlength=4)
+    made = pc.effect(lambda frame: frame["b"].to_numpy(), X, "a", grid=grid)
+    np.testing.assert_array_equal(made.density, [expected[3], expected[0], expected[1], 0, expected[2]])

@@ -63,7 +63,8 @@ class Effect(Record):
 
 def summary(curves: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """curves (n, g) -> mean, population variance and the standard error of the mean over rows, each (g,)"""
-    n = len(curves)
-    variance = curves.var(axis=0)
+    n, mean = len(curves), curves.mean(axis=0)
+    apart = curves - mean
+    variance = np.einsum("ng,ng->g", apart, apart) / n
     stderr = np.sqrt(variance / (n - 1)) if n > 1 else np.full(curves.shape[1], np.nan)
-    return curves.mean(axis=0), variance, stderr
+    return mean, variance, stderr

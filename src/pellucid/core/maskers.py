@@ -221,6 +221,7 @@ def _tiles(space: tuple[int, ...], window: tuple[int, ...]) -> np.ndarray:
 
 
 def column_names(x: np.ndarray, form: Form) -> tuple[str, ...]:
+    """The columns' names of rows x (n, p), or their numbers where they have none."""
     return form.names or tuple(f"x{j}" for j in range(x.shape[1]))
 
 

@@ -101,7 +101,7 @@ def fold(x: np.ndarray, features: tuple[int, ...], n: int) -> tuple[np.ndarray, 
     """(*samples, n, *features) -> flat (b, *features), the row that each belongs to (b,), and (*samples, n)."""
     lead = x.shape[: x.ndim - len(features)]
     flat = x.reshape(-1, *features)
-    return flat, np.arange(len(flat)) % n, lead
+    return flat, np.tile(np.arange(n), len(flat) // max(1, n)), lead
 
 
 def pieces(total: int, size: int) -> list[slice]:

@@ -31,10 +31,9 @@ class Pick:
 
     def __call__(self, outputs: Any, rows: np.ndarray) -> Any:
         """outputs (b, k), rows (b,) -> (b,)"""
-        here = np.arange(len(rows))
-        picked = outputs[here, self.columns[rows]]
+        picked = _taken(outputs, self.columns, rows)
         if self.minus is not None:
-            picked = picked - outputs[here, self.minus[rows]]
+            picked = picked - _taken(outputs, self.minus, rows)
         if self.truth is None:
             return picked
         truth = self.truth[rows]
@@ -44,6 +43,13 @@ class Pick:
         minus = None if self.minus is None else self.minus[rows]
         truth = None if self.truth is None else self.truth[rows]
         return replace(self, columns=self.columns[rows], minus=minus, truth=truth)
+
+
+def _taken(outputs: Any, columns: np.ndarray, rows: np.ndarray) -> Any:
+    """outputs (b, k), columns (n,), rows (b,) -> (b,); a column that all rows have in common is a slice, which costs nothing"""
+    if (columns == columns[:1]).all() and len(columns):
+        return outputs[:, int(columns[0])]
+    return outputs[np.arange(len(rows)), columns[rows]]
 
 
 @dataclass(frozen=True)

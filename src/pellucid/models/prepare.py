@@ -56,7 +56,7 @@ class Prepared:
     def _scores(self, f: BlackBox, outputs: np.ndarray) -> np.ndarray:
         if isinstance(f.pick.target, Custom):
             return f(self.inputs.x)
-        return np.asarray(f.pick(outputs, np.arange(len(outputs))), dtype=float)
+        return np.array(f.pick(outputs, np.arange(len(outputs))), dtype=float)
 
 
 def prepare(

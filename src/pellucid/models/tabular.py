@@ -25,6 +25,7 @@ class EstimatorAdapter(Adapter):
 
     kind = "estimator"
     packages = ("scikit-learn",)
+    batch_rows = 65_536  # looking at what it is given takes an estimator longer than 16,384 rows take a cheap one
 
     def __init__(self, model: Any, codec: Codec | Texts | None = None, order: Sequence[str] | None = None) -> None:
         self.model, self.codec, self.order = model, codec, order

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pellucid.core.budget import Meter, receipt
+from pellucid.core.maskers import column_names
 from pellucid.core.scalar import pieces
 from pellucid.report.intervals import ratio
 from pellucid.report.record import ColumnTest
@@ -57,7 +58,7 @@ def search(subject: Subject, method: ColumnSearch = ColumnSearch()) -> ColumnTes
         gains = np.mean([_gains(subject, pair, own, chance, y) for pair in partners], axis=0)
         shares = np.array([ratio(gain, own - chance, level) for gain in gains])
     return ColumnTest(
-        names=subject.ready.inputs.form.names or tuple(f"x{j}" for j in range(p)),
+        names=column_names(subject.x, subject.ready.inputs.form),
         share=shares,
         quality=float(own.mean()),
         chance=float(chance.mean()),

@@ -12,9 +12,11 @@ from pellucid.core import spelling
 from pellucid.core.budget import Meter, receipt
 from pellucid.core.effect import Effect
 from pellucid.core.errors import InputError, PellucidError, TargetError
+from pellucid.core.maskers import column_names
 from pellucid.core.scalar import pieces
 from pellucid.core.target import Class, Margin, Target
 from pellucid.methods.effect.base import EffectMethod
+from pellucid.methods.effect.copies import by_column, copies
 from pellucid.methods.effect.grid import Axis, Variable, given_axis, nearest
 from pellucid.methods.effect.off_data import off_data
 from pellucid.methods.effect.partial_dependence import PartialDependence
@@ -22,7 +24,7 @@ from pellucid.models.adapter import BlackBox
 from pellucid.models.prepare import Prepared, prepare
 from pellucid.models.tabular import EstimatorAdapter
 
-_CELLS = 2**22  # numbers of varied rows held at once
+_CELLS = 2**19  # numbers of varied rows held at once: what the processor's cache holds
 _POINTS = 50  # of a usual grid
 _MANY = 50_000  # varied rows from which walking the trees pays for compiling the walk
 
@@ -47,7 +49,7 @@ def effect(
         found = chosen.measure(responses, axes)
     warnings = [*found.warnings, *(said for axis in axes for said in axis.warnings)]
     if chosen.everywhere:
-        names = _names(ready)
+        names = column_names(responses.x, ready.inputs.form)
         warnings += [said for axis in axes for said in off_data(responses.x, axis, names, responses.coded)]
     return Effect(
         features=tuple(axis.name for axis in axes),
@@ -129,23 +131,21 @@ class Varied:
         return self.moved(places, values)
 
     def moved(self, places: tuple[int, ...], values: np.ndarray) -> np.ndarray:
-        made = np.empty((len(self.x), len(values)))
+        made, columns = np.empty((len(values), len(self.x))), by_column(self.x)
         for part in pieces(len(values), max(1, _CELLS // self.x.size)):
-            varied = np.repeat(self.x[None], len(values[part]), axis=0)
-            varied[..., list(places)] = values[part]
-            made[:, part] = self.f(varied).T
-        return made
-
-
-def _names(ready: Prepared) -> tuple[str, ...]:
-    return ready.inputs.form.names or tuple(f"x{j}" for j in range(ready.inputs.x.shape[1]))
+            varied = copies(columns, len(values[part]))
+            for k, place in enumerate(places):
+                varied[..., place] = values[part][..., k]
+            made[part] = self.f(varied)
+        return made.T
 
 
 def _variables(ready: Prepared, feature: Any) -> tuple[Variable, ...]:
     """The one column or the two that the caller names."""
-    x, names, schema = ready.inputs.x, _names(ready), ready.inputs.form.schema
+    x, schema = ready.inputs.x, ready.inputs.form.schema
     if x.ndim != 2:
         raise InputError(f"an effect is that of a column of a table (n, p); X has shape {x.shape}.")
+    names = column_names(x, ready.inputs.form)
     asked = [feature] if isinstance(feature, str | int | np.integer) else list(feature)
     if len(asked) not in (1, 2):
         raise InputError(f"feature={feature!r} names {len(asked)} columns: name one, or two for a surface.")

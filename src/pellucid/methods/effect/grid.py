@@ -129,9 +129,9 @@ def _ranks(values: list[Any]) -> np.ndarray:
 def nearest(axis: Axis, x: np.ndarray) -> np.ndarray:
     """x (n,) -> (n,) the grid point that each value is nearest to, -1 for a missing value or a level not in the grid."""
     values = x.astype(float)
-    distance = np.abs(values[:, None] - axis.codes)
-    missing = np.isnan(values)
-    place = np.where(missing, -1, np.nan_to_num(distance, nan=np.inf).argmin(axis=1))
+    codes, first = np.unique(axis.codes, return_index=True)
+    place = first[np.searchsorted((codes[1:] + codes[:-1]) / 2, values)]  # halfway, the lower one
+    away = np.isnan(values)
     if axis.values.dtype == object:
-        place[~missing & (np.where(missing, 0, distance.min(axis=1)) > 0)] = -1
-    return place
+        away |= axis.codes[place] != values
+    return np.where(away, -1, place)

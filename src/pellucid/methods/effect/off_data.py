@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 from scipy.stats import rankdata
 
 from pellucid.methods.effect.grid import Axis
+from pellucid.methods.effect.together import likeness, some
 
 _ROWS = 1000  # of the data that are looked at
 _TOGETHER = 0.3  # rank correlation below which two columns are let be
@@ -25,32 +26,22 @@ def off_data(x: np.ndarray, axis: Axis, names: Sequence[str], coded: np.ndarray)
     if coded[axis.place]:
         return ()
     numbers = np.flatnonzero(~coded)
-    few = x[np.unique(np.linspace(0, len(x) - 1, min(len(x), _ROWS)).astype(int))][:, numbers].astype(float)
+    few = some(x, _ROWS)[:, numbers].astype(float)
     few = few[~np.isnan(few).any(axis=1)]
     if len(few) < 20 or len(numbers) < 2:
         return ()
     own = int(np.flatnonzero(numbers == axis.place)[0])
-    other, likeness = _closest(few, own)
-    if abs(likeness) < _TOGETHER:
+    alike = likeness(few)[own]
+    other = int(np.abs(alike).argmax())
+    if abs(alike[other]) < _TOGETHER:
         return ()
     share = _share(few[:, own], few[:, other], axis.codes)
     if share < _SHARE:
         return ()
     return (
-        f"columns {axis.name!r} and {names[numbers[other]]!r} go together (rank correlation {likeness:.2f}): {share:.0%} of the "
-        "rows asked about lie where there are no data; AccumulatedLocalEffects() stays on the data",
+        f"columns {axis.name!r} and {names[numbers[other]]!r} go together (rank correlation {alike[other]:.2f}): {share:.0%} "
+        "of the rows asked about lie where there are no data; AccumulatedLocalEffects() stays on the data",
     )
-
-
-def _closest(x: np.ndarray, own: int) -> tuple[int, float]:
-    """The column whose ranks correlate most with those of column `own`, and by how much."""
-    ranks = rankdata(x, axis=0)
-    ranks -= ranks.mean(axis=0)
-    size = np.sqrt((ranks**2).sum(axis=0))
-    likeness = ranks.T @ ranks[:, own] / np.maximum(size * size[own], 1e-300)
-    likeness[own] = 0
-    best = int(np.abs(likeness).argmax())
-    return best, float(likeness[best])
 
 
 def _share(own: np.ndarray, other: np.ndarray, grid: np.ndarray) -> float:
@@ -61,4 +52,5 @@ def _share(own: np.ndarray, other: np.ndarray, grid: np.ndarray) -> float:
     apart = tree.query(data, k=2)[0][:, 1]
     at = np.interp(grid, np.sort(own), np.sort(data[:, 0]))
     asked = np.stack(np.broadcast_arrays(at[:, None], data[:, 1]), axis=-1).reshape(-1, 2)
-    return float((tree.query(asked)[0] > np.quantile(apart, 0.99)).mean())
+    reach = np.nextafter(np.quantile(apart, 0.99), np.inf)  # beyond it nobody is looked for, which is most of the work
+    return float(np.isinf(tree.query(asked, distance_upper_bound=reach)[0]).mean())

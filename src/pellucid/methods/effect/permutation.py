@@ -28,8 +28,9 @@ from pellucid.core.method import Card, Method
 from pellucid.core.scalar import pieces
 from pellucid.methods.effect import conditional
 from pellucid.methods.effect.conditional import Within
+from pellucid.methods.effect.copies import by_column, copies
 
-_CELLS = 2**22  # numbers of shuffled tables that the model is asked about at once
+_CELLS = 2**19  # numbers of shuffled tables that the model is asked about at once: what the processor's cache holds
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,9 @@ class PermutationImportance(Method):
         -> quality of X, drops (groups, repeats)"""
         (whole,) = qualities(X[None].copy())
         orders = self._orders(X, groups, coded, rng)
-        tables = max(1, _CELLS // X.size)
+        tables, columns = max(1, _CELLS // X.size), by_column(X)
         asked = [(g, order) for g, group_orders in zip(groups, orders, strict=True) for order in group_orders]
-        drops = [whole - qualities(_shuffled(X, asked[part])) for part in pieces(len(asked), tables)]
+        drops = [whole - qualities(_shuffled(columns, asked[part])) for part in pieces(len(asked), tables)]
         return float(whole), np.concatenate(drops).reshape(len(groups), -1)
 
     def _orders(
@@ -93,9 +94,10 @@ class PermutationImportance(Method):
         return [conditional.orders(X, group, coded, keys, self.within) for group in groups]
 
 
-def _shuffled(X: np.ndarray, asked: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """One table for each group of columns and order: (s, n, p)"""
-    made = np.repeat(X[None], len(asked), axis=0)
+def _shuffled(columns: np.ndarray, asked: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """columns (p, n) -> one table for each group of columns and order: (s, n, p)"""
+    made = copies(columns, len(asked))
     for table, (group, order) in zip(made, asked, strict=True):
-        table[:, group] = X[np.ix_(order, group)]
+        for j in group:
+            table[:, j] = columns[j][order]
     return made

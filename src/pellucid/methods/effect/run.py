@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 from pellucid.core import spelling
 from pellucid.core.budget import Meter, receipt
 from pellucid.core.errors import InputError, MethodError
 from pellucid.core.groups import grouped
+from pellucid.core.maskers import column_names
 from pellucid.core.method import Method
 from pellucid.core.records import Importance
 from pellucid.methods.effect.permutation import PermutationImportance
@@ -19,6 +19,7 @@ from pellucid.methods.effect.scoring import as_metric, as_truth
 from pellucid.methods.effect.seen import trained_on
 from pellucid.methods.effect.shap_importance import ShapImportance
 from pellucid.methods.effect.summing import of_values, stderr
+from pellucid.methods.effect.together import stand_ins
 from pellucid.models.adapter import Inputs
 from pellucid.models.prepare import prepare
 
@@ -26,7 +27,6 @@ _SEEN = (
     "the model was trained on these very rows: columns that it overfits look more important than they are; give rows held "
     "out from training"
 )
-_TOGETHER = 0.8  # rank correlation from which two columns stand in for each other
 
 
 def importance(
@@ -66,7 +66,7 @@ def _of_shuffling(
     ready, meter = prepare(model, X), Meter()
     x = _checked(ready.inputs)
     truth = as_truth(y, len(x))
-    names = ready.inputs.form.names or tuple(f"x{j}" for j in range(x.shape[1]))
+    names, coded = column_names(x, ready.inputs.form), _coded(ready.inputs)
     players = grouped(groups, names)
     judge = as_metric(metric, ready.adapter, meter)
     with ready.adapter.session():
@@ -74,10 +74,10 @@ def _of_shuffling(
             lambda tables: judge.qualities(tables, truth),
             x,
             list(players.values()),
-            _coded(ready.inputs),
+            coded,
             chosen.stream(),
         )
-    warnings = () if chosen.within else _together(ready.inputs, names, list(players.values()))
+    warnings = () if chosen.within else stand_ins(x, coded, names, list(players.values()))
     if trained_on(model, X):
         warnings = (_SEEN, *warnings)
     return Importance(
@@ -116,21 +116,3 @@ def _coded(inputs: Inputs) -> np.ndarray:
     """(p,) True where a column holds codes of levels."""
     schema = inputs.form.schema
     return np.zeros(inputs.x.shape[1], bool) if schema is None else schema.coded
-
-
-def _together(inputs: Inputs, names: tuple[str, ...], groups: list[np.ndarray]) -> tuple[str, ...]:
-    """Pairs of number columns in different groups that are near copies of each other."""
-    numbers = np.flatnonzero(~_coded(inputs))
-    ranks = rankdata(inputs.x[:, numbers].astype(float), axis=0)
-    ranks -= ranks.mean(axis=0)
-    size = np.sqrt((ranks**2).sum(axis=0))
-    likeness = ranks.T @ ranks / np.maximum(np.outer(size, size), 1e-300)
-    likeness[~(np.abs(likeness) >= _TOGETHER)] = 0  # NaN of columns with missing values too
-    pairs = [(numbers[i], numbers[j], likeness[i, j]) for i, j in np.argwhere(np.triu(likeness, 1))]
-    apart = [pair for pair in pairs if not any(pair[0] in group and pair[1] in group for group in groups)]
-    apart.sort(key=lambda pair: -abs(pair[2]))
-    return tuple(
-        f"columns {names[i]!r} and {names[j]!r} go together (rank correlation {r:.2f}): while one is shuffled the other "
-        "still tells, so each may look less important than it is; put them into one group, or shuffle within 'leaves'"
-        for i, j, r in apart[:3]
-    )

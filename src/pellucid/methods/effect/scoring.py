@@ -11,7 +11,8 @@ import numpy as np
 
 from pellucid.core.budget import Meter
 from pellucid.core.errors import InputError, MethodError, ModelError, PellucidError
-from pellucid.core.scalar import pieces
+from pellucid.methods.effect.scorers import Judge
+from pellucid.methods.effect.scores import QUICK
 from pellucid.models.adapter import Adapter
 from pellucid.models.tabular import EstimatorAdapter
 
@@ -121,43 +122,7 @@ def _scorer(name: str, estimator: EstimatorAdapter | None, meter: Meter) -> Metr
             f"metric {name!r} is a scorer of scikit-learn and needs an estimator with predict: for a function or a network "
             "give metric=(function(y, outputs), greater_is_better)."
         )
-    scorer = get_scorer(name)
-
-    def judge(tables: np.ndarray, y: np.ndarray) -> Iterator[Any]:
-        answers = _Answers(estimator, tables.reshape(-1, tables.shape[-1]), len(y), meter)
-        for part in pieces(len(answers.x), len(y)):
-            answers.part = part
-            yield scorer(answers, answers.rows[part], y)
-
-    return Metric(name, 1, judge)
-
-
-class _Answers:
-    """An estimator that is asked about many tables at once and answers for one part of the rows at a time.
-
-    Scorers choose among `predict`, `predict_proba` and `decision_function` themselves; whichever it is, the model is asked
-    once. Everything else is the estimator's own.
-    """
-
-    def __init__(self, estimator: EstimatorAdapter, x: np.ndarray, size: int, meter: Meter) -> None:
-        self.estimator, self.x, self.meter, self.part = estimator, x, meter, slice(0, size)
-        self.rows = np.empty((len(x), 0))  # scorers hand this back and never look inside
-        self.known: dict[str, Any] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in ("predict", "predict_proba", "predict_log_proba", "decision_function"):
-            return getattr(self.estimator.model, name)
-        ask = getattr(self.estimator.model, name)
-
-        def answer(rows: Any) -> Any:
-            if name not in self.known:
-                self.known[name] = ask(self.estimator.rows(self.x))
-                self.meter.add(forward=len(self.x))
-            said = self.known[name]
-            return [one[self.part] for one in said] if isinstance(said, list) else said[self.part]
-
-        answer.__name__ = name  # scorers look at it
-        return answer
+    return Metric(name, 1, Judge(get_scorer(name), QUICK.get(name), estimator, meter))
 
 
 def _predictions(estimator: EstimatorAdapter, meter: Meter) -> Callable[[np.ndarray], np.ndarray]:
