@@ -1,6 +1,7 @@
 """The group of commands, and the one place that turns what went wrong into one line and an exit code.
 
-0 done, 1 an error that the message explains, 2 a command that was not written right, 130 interrupted by Ctrl-C.
+0 done, 1 an error that the message explains, 2 a command that was not written right, 130 interrupted by Ctrl-C. An audit that
+is a gate (`--fail-on`) ends with 3 where it found something, and with 4 where something could not be told.
 """
 
 from __future__ import annotations

@@ -293,9 +293,32 @@ def show_audit(found: dict[str, Any], page: str) -> None:
         if any(method["metrics"] for method in model["methods"]):
             console.print()
             console.print(_verdicts(model["methods"]))
+        if (model["resumed"] or {}).get("parts"):
+            console.print(
+                Text(
+                    f"resumed: {len(model['resumed']['parts'])} finished parts of the earlier run were taken over",
+                    QUIET,
+                )
+            )
+        if (model["resumed"] or {}).get("anew"):
+            console.print(Text.assemble(("begun anew: ", "bold yellow"), model["resumed"]["anew"]))
         _show_left_out(console, [left for left in found["left_out"] if left["model"] == model["name"]])
         console.print()
+    if found["gate"]:
+        _show_gate(console, found["gate"])
     console.print(Text.assemble("page  ", (page, LOUD)), soft_wrap=True)
+
+
+def _show_gate(console: Console, gate: dict[str, Any]) -> None:
+    """Whether it passed, and what stood in the way."""
+    for one in gate["found"]:
+        console.print(Text.assemble((f"fails on {one['finding']}: ", "bold red"), f"{one['model']}: {one['headline']}"))
+    for one in gate["untold"]:
+        console.print(
+            Text.assemble((f"cannot tell {one['finding']}: ", "bold yellow"), f"{one['model']}: {one['why']}")
+        )
+    said = "passed" if gate["passed"] else "not passed"
+    console.print(Text.assemble("gate  ", (said, LOUD), f" on {', '.join(gate['fail_on'])}"))
 
 
 def _show_left_out(console: Console, left_out: list[dict[str, Any]]) -> None:

@@ -120,7 +120,7 @@ RECORDS = {
     "Schema": "pellucid.core.schema",
     "Column": "pellucid.core.schema",
     **dict.fromkeys(["Budget", "Cost", "Receipt"], "pellucid.core.budget"),
-    **dict.fromkeys(["Audit", "RegionTest", "ColumnTest"], "pellucid.report.record"),
+    **dict.fromkeys(["Audit", "RegionTest", "ColumnTest", "GroupTest"], "pellucid.report.record"),
 }
 
 ERRORS = dict.fromkeys(

@@ -50,8 +50,8 @@ def search(subject: Subject, method: ColumnSearch = ColumnSearch()) -> ColumnTes
     subject = replace(subject, meter=Meter())
     y = subject.predicted if subject.truth is None else subject.truth
     rng, n, p = np.random.default_rng(method.seed), *subject.x.shape
-    partners = [_derangement(rng, n) for _ in range(method.repeats)]
-    own, chance = _quality(subject, subject.outputs, y), _chance(subject, y)
+    partners = [derangement(rng, n) for _ in range(method.repeats)]
+    own, chance = quality(subject, subject.outputs, y), _chance(subject, y)
     level = 1 - 0.05 / p  # all intervals hold together
     shares = np.full((p, 3), np.nan)
     if (own - chance).mean() > 0:
@@ -78,12 +78,12 @@ def _gains(subject: Subject, pair: np.ndarray, own: np.ndarray, chance: np.ndarr
         hybrids = np.repeat(subject.x[pair][None], len(tested), axis=0)  # (columns, n, p)
         hybrids[np.arange(len(tested)), :, tested] = subject.x[:, tested].T
         for j, said in zip(tested, np.split(subject.ask(hybrids.reshape(-1, p)), len(tested)), strict=True):
-            alone, without = _quality(subject, said, y), _quality(subject, said, y[pair])
+            alone, without = quality(subject, said, y), quality(subject, said, y[pair])
             gains[j] = (alone - chance + own[pair] - without) / 2
     return gains
 
 
-def _quality(subject: Subject, outputs: np.ndarray, y: np.ndarray) -> np.ndarray:
+def quality(subject: Subject, outputs: np.ndarray, y: np.ndarray) -> np.ndarray:
     """(b,) 1 for the right class, else 0; or the negative squared error"""
     if subject.task == "classification":
         return np.asarray(outputs.argmax(axis=1) == y, dtype=float)
@@ -99,7 +99,7 @@ def _chance(subject: Subject, y: np.ndarray) -> np.ndarray:
     return np.asarray(shares[y])
 
 
-def _derangement(rng: np.random.Generator, n: int) -> np.ndarray:
+def derangement(rng: np.random.Generator, n: int) -> np.ndarray:
     """(n,) a partner for each row, never itself"""
     order = rng.permutation(n)
     partner = np.empty(n, dtype=int)

@@ -9,8 +9,9 @@ network looks at the corner and not at the digit, and its accuracy on pictures o
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +20,11 @@ from threadpoolctl import threadpool_limits
 
 from pellucid.core.budget import Budget
 from pellucid.core.registry import need
-from pellucid.report.audit import Check, Folder, Wanted
+from pellucid.report.check import Check, Wanted
+from pellucid.report.folder import Folder
 from pellucid.report.ledger import Progress, as_budget
-from pellucid.report.publish import publish
 from pellucid.report.record import Audit
+from pellucid.report.several import run_each
 
 if TYPE_CHECKING:
     from torch import nn
@@ -41,29 +43,30 @@ class Split:
 
 
 def run_demo(
-    out: str | Path, *, budget: Budget | float | str | None = None, progress: Progress | None = None
+    out: str | Path,
+    *,
+    budget: Budget | float | str | None = None,
+    resume: bool = False,
+    fail_on: Sequence[str] = (),
+    progress: Progress | None = None,
 ) -> tuple[Audit, ...]:
     """Train both models, audit them, and write one page `out/audit.html` beside `audit.json` and `records/`.
 
     A budget is shared out evenly: half for each model, not counting the training.
     """
-    tell = progress or (lambda text, fraction: None)
-    makers = {"digits, network": picture_check, "breast cancer, boosted trees": table_check}
-    share = _part(as_budget(budget), len(makers))
-    made: list[Audit] = []
-    try:
-        with one_thread():
-            for i, (name, maker) in enumerate(makers.items()):
-                tell(f"{name}: training", i / len(makers))
-                check = maker(name, share, Path(out), _within(tell, name, i, len(makers)))
-                try:
-                    check.run()
-                finally:
-                    made.append(check.audit())
-    finally:
-        if made:
-            publish(Path(out), made, TITLE)
-    return tuple(made)
+    makers = {
+        "digits, network": partial(picture_check, Folder.of(out, "digits"), resume),
+        "breast cancer, boosted trees": partial(table_check, Folder.of(out, "breast-cancer"), resume),
+    }
+    with one_thread():
+        return run_each(
+            {name: partial(maker, name) for name, maker in makers.items()},
+            Path(out),
+            budget=as_budget(budget),
+            progress=progress,
+            title=TITLE,
+            fail_on=fail_on,
+        )
 
 
 @contextlib.contextmanager
@@ -80,31 +83,21 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _part(budget: Budget, parts: int) -> Budget:
-    seconds = None if budget.seconds is None else budget.seconds / parts
-    rows = None if budget.rows is None else max(1, budget.rows // parts)
-    return Budget(seconds, rows, budget.bytes, budget.clock)
-
-
-def _within(tell: Progress, name: str, i: int, parts: int) -> Callable[[str, float], None]:
-    """The progress of one audit as a part of the whole."""
-    return lambda text, fraction: tell(f"{name}: {text}", (i + fraction) / parts)
-
-
-def table_check(name: str, budget: Budget, out: Path, progress: Progress) -> Check:
+def table_check(folder: Folder, resume: bool, name: str, budget: Budget, progress: Progress) -> Check:
     """The audit of boosted trees on the breast-cancer table, ready to run."""
+    progress("training", 0.0)
     split = tumours()
     model = boosted(split)
-    wanted = Wanted(held_out=True, name=name)
-    return Check(model, *split.test, wanted, budget, Folder.of(out, "breast-cancer"), progress)
+    return Check(model, *split.test, Wanted(held_out=True, name=name), budget, folder, progress, resume)
 
 
-def picture_check(name: str, budget: Budget, out: Path, progress: Progress) -> Check:
+def picture_check(folder: Folder, resume: bool, name: str, budget: Budget, progress: Progress) -> Check:
     """The audit of the network that was trained with the planted square, ready to run."""
+    progress("training", 0.0)
     split = digits(planted=8)
     model = network(split)
     wanted = Wanted(held_out=True, name=name, classes=[f"{digit}" for digit in range(10)])
-    return Check(model, *split.test, wanted, budget, Folder.of(out, "digits"), progress)
+    return Check(model, *split.test, wanted, budget, folder, progress, resume)
 
 
 def tumours(seed: int = 0) -> Split:

@@ -16,20 +16,31 @@ Because = Literal["budget", "interrupted", "model"]
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One piece of work. `rows` is how many model rows it is expected to cost; `weight` its share of the progress bar."""
+    """One piece of work. `rows` is how many model rows it is expected to cost; `weight` its share of the progress bar.
+
+    `record` names what it makes; `local`: it is about the rows that are shown; `after`: the part whose record it rests on.
+    """
 
     name: str
     run: Callable[[Budget], Receipt | None]
     rows: Callable[[], float] = lambda: 0.0
     weight: float = 1.0
+    record: str = ""
+    local: bool = False
+    after: str = ""
 
 
 @dataclass
 class Ledger:
-    """Time and model rows spent so far. The only mutable thing of an audit besides what it found."""
+    """Time and model rows spent so far. The only mutable thing of an audit besides what it found.
+
+    `earlier` says whether a part need not be done, because an earlier run did it; `finished` hears of each that was done.
+    """
 
     budget: Budget
     progress: Progress = lambda text, fraction: None
+    earlier: Callable[[Part], bool] = lambda part: False
+    finished: Callable[[Part, Receipt, list[dict[str, str]]], None] = lambda part, receipt, left: None
     rows_forward: int = 0
     rows_backward: int = 0
     left_out: list[dict[str, str]] = field(default_factory=list)
@@ -67,10 +78,13 @@ class Ledger:
         self.progress("done", 1.0)
 
     def _do(self, part: Part) -> None:
+        if self.earlier(part):
+            return
         expected = part.rows()
         if self._beyond(expected):
             self.leave(part.name, f"the budget of {self.words()} was spent or would have been exceeded", "budget")
             return
+        noted = len(self.left_out)
         try:
             receipt = part.run(self.rest())
         except PellucidError as error:
@@ -78,6 +92,7 @@ class Ledger:
             return
         if receipt is not None:
             self.count(receipt)
+            self.finished(part, receipt, self.left_out[noted:])
 
     def leave(self, part: str, why: str, because: Because = "model") -> None:
         """Note something that is not done."""

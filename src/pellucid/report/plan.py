@@ -30,8 +30,10 @@ def _spellings(subject: Subject) -> list[str]:
     network = subject.kind == "torch"
     if subject.shape == "table":
         return [*["IntegratedGradients"] * network, _shapley(subject), "LIME", "Occlusion"]
-    gradients = ["IntegratedGradients", "InputXGradient", "Saliency", "GradCAM"]
-    return [*(gradients if network else []), "Occlusion"]
+    if not network:
+        return ["Occlusion"]
+    maps = ["GradCAM", "LayerCAM"] if subject.shape == "picture" else ["GradCAM"]
+    return ["IntegratedGradients", "LRP(conv=Gamma())", "Saliency", *maps, "Occlusion"]
 
 
 def _shapley(subject: Subject) -> str:

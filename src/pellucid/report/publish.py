@@ -14,18 +14,20 @@ import numpy as np
 from pellucid.core.budget import versions
 from pellucid.core.store import appearing
 from pellucid.report import enough
+from pellucid.report.gate import Gate, gate
 from pellucid.report.page import render
-from pellucid.report.record import Audit, RegionTest
+from pellucid.report.record import Audit, GroupTest, RegionTest
 
 FORMAT = 1
 PAGE, DATA = "audit.html", "audit.json"
 
 
-def publish(folder: Path, audits: Sequence[Audit], title: str = "Audit") -> None:
+def publish(folder: Path, audits: Sequence[Audit], title: str = "Audit", fail_on: Sequence[str] = ()) -> None:
     """Write the page and the JSON of one or several audits; the records are beside them already."""
     folder.mkdir(parents=True, exist_ok=True)
-    write(folder / DATA, json.dumps(as_json(audits, title), indent=2, allow_nan=False) + "\n")
-    write(folder / PAGE, render(audits, title))
+    judged = gate(audits, fail_on) if fail_on else None
+    write(folder / DATA, json.dumps(as_json(audits, title, judged), indent=2, allow_nan=False) + "\n")
+    write(folder / PAGE, render(audits, title, judged))
 
 
 def write(path: Path, text: str) -> None:
@@ -34,7 +36,7 @@ def write(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
-def as_json(audits: Sequence[Audit], title: str = "Audit") -> dict[str, Any]:
+def as_json(audits: Sequence[Audit], title: str = "Audit", judged: Gate | None = None) -> dict[str, Any]:
     """What a program may want to know; `warnings` and `left_out` of all models together come first."""
     whole = {
         "format": FORMAT,
@@ -43,6 +45,7 @@ def as_json(audits: Sequence[Audit], title: str = "Audit") -> dict[str, Any]:
         "summary": " ".join(f"{audit.name}: {audit.summary}" for audit in audits),
         "warnings": [{"model": audit.name, **warning} for audit in audits for warning in audit.warnings],
         "left_out": [{"model": audit.name, **left} for audit in audits for left in audit.left_out],
+        "gate": None if judged is None else judged.as_json(),
         "models": [_model(audit) for audit in audits],
     }
     return plain(whole)
@@ -54,7 +57,9 @@ def _model(audit: Audit) -> dict[str, Any]:
         "summary": audit.summary,
         **audit.facts,
         "performance": audit.performance,
+        "simpler": _simpler(audit),
         "groups": audit.groups,
+        "group_reasons": None if audit.reasons is None else _reasons(audit.reasons),
         "rows": audit.rows,
         "methods": _methods(audit),
         "agreement": None if audit.comparison is None else audit.comparison.agreement,
@@ -68,6 +73,7 @@ def _model(audit: Audit) -> dict[str, Any]:
             for name, share in zip(audit.columns.names, audit.columns.share, strict=True)
         ],
         "records": audit.records,
+        "resumed": audit.resumed or None,
         "receipt": dataclasses.asdict(audit.receipt),
     }
 
@@ -95,6 +101,46 @@ def _rules(audit: Audit) -> list[dict[str, Any]] | None:
     if audit.rules is None:
         return None
     return [{"row": row["row"], **enough.told(audit.rules, i)} for i, row in enumerate(audit.rows)]
+
+
+def _simpler(audit: Audit) -> list[dict[str, Any]] | None:
+    """The model itself and the simple ones beside it."""
+    if audit.rivals is None:
+        return None
+    made = audit.rivals
+    return [
+        {
+            "model": name,
+            "metric": made.metric,
+            "score": made.scores[i].mean(),
+            "behind": made.behind[i],
+            "margin": made.margin,
+            "enough": made.enough[i],
+            "rule": made.rules[i],
+        }
+        for i, name in enumerate(made.names)
+    ]
+
+
+def _reasons(test: GroupTest) -> list[dict[str, Any]]:
+    """Every group's columns, the most important there first."""
+    return [
+        {
+            "group": group,
+            "rows": test.rows[i],
+            "small": test.small[i],
+            "columns": [
+                {
+                    "column": test.names[j],
+                    "importance": test.importance[i, j],
+                    "difference": test.difference[i, j],
+                    "differs": test.differs[i, j],
+                }
+                for j in np.argsort(-test.importance[i, :, 0], kind="stable")
+            ],
+        }
+        for i, group in enumerate(test.groups)
+    ]
 
 
 def _importance(audit: Audit) -> list[dict[str, Any]] | None:

@@ -9,14 +9,16 @@ from typing import Any, Literal
 import numpy as np
 
 from pellucid.core.records import Comparison, Importance, Record
+from pellucid.core.rivals import Rivals
 from pellucid.core.rules import Rules
+from pellucid.report.gate import Gate, gate
 
 Warn = dict[str, Any]
 
 
 def warning(
     code: str,
-    about: Literal["model", "explanation", "audit"],
+    about: Literal["alternative", "model", "explanation", "audit"],
     headline: str,
     sentence: str,
     numbers: Mapping[str, Any],
@@ -74,12 +76,33 @@ class ColumnTest(Record):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class GroupTest(Record):
+    """Does the model go by other columns in one group? `importance (g, p, 3)` of each column among the group's own rows, and
+    `difference (g, p, 3)` from that among all other rows, with intervals that hold together."""
+
+    groups: tuple[str, ...]
+    names: tuple[str, ...]
+    rows: np.ndarray  # (g,)
+    importance: np.ndarray
+    difference: np.ndarray
+    small: np.ndarray  # (g,) bool: too few rows for more than a hint
+    of_truth: bool  # against true answers, else against the model's own
+    level: float
+
+    @property
+    def differs(self) -> np.ndarray:
+        """(g, p) bool: the interval of the difference leaves zero out"""
+        return np.asarray((self.difference[..., 1] > 0) | (self.difference[..., 2] < 0))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Audit(Record):
     """The whole check of one model.
 
-    `warnings` are dicts: `code`, `about` ("model", "explanation" or "audit"), `headline`, `sentence`, `numbers` and the `record`
-    (a file beside the page) that they come from. `rows` says of every explained row which one it is and why it was chosen.
-    `left_out` names what a budget, or a method that does not apply, left undone.
+    `warnings` are dicts: `code`, `about` ("alternative", "model", "explanation" or "audit"), `headline`, `sentence`, `numbers` and
+    the `record` (a file beside the page) that they come from. `rows` says of every explained row which one it is and why it was
+    chosen. `left_out` names what a budget, or a method that does not apply, left undone; `resumed` what was taken from an earlier
+    run, what that had cost, and why not more.
     """
 
     name: str
@@ -89,10 +112,17 @@ class Audit(Record):
     warnings: tuple[Warn, ...]
     rows: tuple[dict[str, Any], ...]
     comparison: Comparison | None = None
+    rivals: Rivals | None = None
     importance: Importance | None = None
     rules: Rules | None = None  # of `rows`, what is enough for their answers
     regions: RegionTest | None = None
     columns: ColumnTest | None = None
     groups: tuple[dict[str, Any], ...] = ()
+    reasons: GroupTest | None = None
     left_out: tuple[dict[str, str], ...] = ()
     records: dict[str, str] = field(default_factory=dict)  # what each file beside the page holds
+    resumed: dict[str, Any] = field(default_factory=dict)
+
+    def gate(self, *names: str) -> Gate:
+        """Whether this model passes: `audit.gate("shortcut", "unstable").passed`."""
+        return gate([self], names)

@@ -128,6 +128,9 @@ def uneven(groups: tuple[dict[str, Any], ...]) -> Iterator[Warn]:
     """A group in which the model is right less often than elsewhere, by intervals that do not meet."""
     for group in groups:
         others = group["others"]
+        if "error" in group:
+            yield from _further_off(group, others)
+            continue
         if not others["rows"] or group["high"] >= others["low"]:
             continue
         yield warning(
@@ -140,3 +143,19 @@ def uneven(groups: tuple[dict[str, Any], ...]) -> Iterator[Warn]:
             group,
             None,
         )
+
+
+def _further_off(group: dict[str, Any], others: dict[str, Any]) -> Iterator[Warn]:
+    """A group in which the model's numbers are further from the truth."""
+    if group["low"] is None or others["low"] is None or group["low"] <= others["high"]:
+        return
+    yield warning(
+        "group-gap",
+        "model",
+        f"The model does worse in the group “{group['group']}”.",
+        f"In the group “{group['group']}” the model is off by {group['error']:.3g} on average over {group['rows']} rows "
+        f"({group['low']:.3g} to {group['high']:.3g}), elsewhere by {others['error']:.3g} ({others['low']:.3g} to "
+        f"{others['high']:.3g}).",
+        group,
+        None,
+    )

@@ -10,12 +10,13 @@ from pellucid.metrics.beside import beside
 
 
 def merged(first: Scorecard | None, second: Scorecard) -> Scorecard:
-    """Two scorecards of the same explanation as one."""
+    """Two scorecards of the same explanation as one; a metric that both have is the second's."""
     if first is None:
         return second
+    anew = {line.metric for line in second.lines}
     return Scorecard(
-        lines=first.lines + second.lines,
-        curves=first.curves + second.curves,
+        lines=tuple(line for line in first.lines if line.metric not in anew) + second.lines,
+        curves=tuple(curve for curve in first.curves if curve.metric not in anew) + second.curves,
         method=first.method,
         receipt=_sum(f"{first.receipt.method} + {second.receipt.method}", first.receipt, second.receipt),
     )
