@@ -298,6 +298,7 @@ def influence(
     task: Callable[[Any, Any], Any] | None = None,
     measurement: Callable[[Any, Any], Any] | None = None,
     checkpoints: Any = None,
+    factors: Any = None,
     progress: Callable[[int], None] | None = None,
 ) -> Influence:
     """Which training examples made the model say this, and which speak against it?
@@ -314,6 +315,8 @@ def influence(
     measurement : the same, of the queries; None takes the task.
     checkpoints : states during training, for TracIn: a folder that `Checkpoints(folder)` filled, or pairs (state or path,
         learning rate).
+    factors : an `.npz` file, for EKFAC: what it found out about the curvature is kept there, and read from there if it is
+        there already.
     progress : called with the number of training examples that are done.
     """
     from pellucid.methods.influence import run
@@ -326,6 +329,7 @@ def influence(
         task=task,
         measurement=measurement,
         checkpoints=checkpoints,
+        factors=factors,
         progress=progress,
     )
 

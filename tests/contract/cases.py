@@ -291,6 +291,12 @@ ENTRIES: dict[str, Entry] = {
         LABELLED,
         {"solver": pc.ConjugateGradients(steps=1), "l2": 0.5, "damping": 9.0, "parameters": ("*weight",)},
     ),
+    "EKFAC": Entry(
+        pc.EKFAC(),
+        LABELLED,
+        {"l2": 0.5, "damping": 0.1, "draws": 1, "parameters": ("*weight",), "seed": 1},
+        base={"seed": pc.EKFAC(draws=1)},
+    ),
     "TracIn": Entry(
         pc.TracIn(), LABELLED, {"layer": "2", "parameters": ("*bias",)}, shown_on={"layer": ("network on a table",)}
     ),

@@ -66,6 +66,7 @@ METHODS = {
     "MMDCritic": "pellucid.methods.example.mmd_critic",
     "ProtoDash": "pellucid.methods.example.proto_dash",
     "InfluenceFunctions": "pellucid.methods.influence.influence_functions",
+    "EKFAC": "pellucid.methods.influence.ekfac",
     "TracIn": "pellucid.methods.influence.trac_in",
     "GradientSimilarity": "pellucid.methods.influence.gradient_similarity",
 }

@@ -14,6 +14,7 @@ from pellucid.core.errors import MethodError, ModelError, PellucidError
 from pellucid.core.influence import Influence
 from pellucid.core.registry import need
 from pellucid.methods.influence.base import InfluenceMethod, Progress
+from pellucid.methods.influence.ekfac import EKFAC
 from pellucid.methods.influence.influence_functions import InfluenceFunctions
 from pellucid.models.training.losses import CrossEntropy, SquaredError
 
@@ -29,6 +30,7 @@ def influence(
     task: Task | None = None,
     measurement: Task | None = None,
     checkpoints: Any = None,
+    factors: Any = None,
     progress: Progress | None = None,
 ) -> Influence:
     """See `pellucid.api.influence`."""
@@ -50,6 +52,8 @@ def influence(
             if chosen.checkpointed
             else f"{type(chosen).__name__} reads no checkpoints: leave checkpoints= out, or give TracIn()."
         )
+    if factors is not None and not isinstance(chosen, EKFAC):
+        raise MethodError(f"{type(chosen).__name__} has no factors to keep: leave factors= out, or give EKFAC().")
     adapter = TorchAdapter(model)
     rows, asked = (
         Samples(given, who, adapter.dtype, adapter.device) for given, who in ((train, "train"), (query, "query"))
@@ -57,6 +61,7 @@ def influence(
     told = _usual(rows.take(np.arange(1))) if task is None else task
     with adapter.session(), _explained():
         training = Training(model, rows, asked, told, measurement or told, chosen.parameters, meter)
+        training.factors = factors
         if checkpoints is not None:
             training.checkpoints = read_checkpoints(checkpoints, model)
         losses = training.losses("query")
@@ -97,7 +102,7 @@ def _explained() -> Iterator[None]:
 def as_method(method: Any) -> InfluenceMethod:
     """A method value of what a user may give: None, a spelling, a class, a value."""
     given = InfluenceFunctions if method is None else method
-    says = "does not trace training data: give InfluenceFunctions(), TracIn() or GradientSimilarity()."
+    says = "does not trace training data: give InfluenceFunctions(), EKFAC(), TracIn() or GradientSimilarity()."
     made: InfluenceMethod = spelling.as_value(given, (InfluenceMethod,), says)
     return made
 

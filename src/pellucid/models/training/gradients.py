@@ -20,6 +20,8 @@ from torch.func import functional_call, grad, vjp, vmap
 from pellucid.core.budget import Meter
 from pellucid.core.errors import InputError, MethodError, ModelError
 from pellucid.core.scalar import pieces
+from pellucid.models.training.layers import Sides, Watching, gradients
+from pellucid.models.training.losses import Loss
 from pellucid.models.training.samples import Batch, Samples
 
 Task = Callable[[Any, Batch], Tensor]
@@ -35,10 +37,21 @@ class Asked(nn.Module):
     def __init__(self, model: nn.Module, task: Task) -> None:
         super().__init__()
         self.model = model
-        self._task = task
+        self.task = task
 
     def forward(self, batch: Batch) -> Tensor:
-        return self._task(self.model, batch)
+        return self.task(self.model, batch)
+
+
+class _Outputs(nn.Module):
+    """What the network says, before any loss."""
+
+    def __init__(self, model: nn.Module, task: Loss) -> None:
+        super().__init__()
+        self.model, self._task = model, task
+
+    def forward(self, batch: Batch) -> Tensor:
+        return self._task.outputs(self.model, batch)
 
 
 class Training:
@@ -61,7 +74,9 @@ class Training:
         self._asked = {"train": Asked(model, task), "query": Asked(model, measurement)}
         self._shapes = [dict(model.named_parameters())[name].shape for name in self.names]
         self._state: Mapping[str, Tensor] = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+        self.task = task
         self.checkpoints: list[tuple[Mapping[str, Tensor], float]] = []
+        self.factors: Any = None  # where a method may keep what it knows of the curvature
         self._vectorised = True
         for of in ("train", "query"):
             self._check(of)
@@ -141,6 +156,39 @@ class Training:
     def _named(self) -> dict[str, Tensor]:
         return {f"model.{name}": value.detach() for name, value in self._state.items()}
 
+    def layered(self, of: str, rows: np.ndarray) -> Sides:
+        """Gradients of each example's loss, as a (b, t, d) and g (b, t, c) of every layer"""
+        own, watch = self._leaves(len(rows))
+        with watch:
+            loss = functional_call(self._asked[of], own, (self._take(of, rows),))
+        self.meter.add(forward=len(rows), backward=len(rows))
+        return gradients(watch.uses, loss.sum())
+
+    def roots(self, rows: np.ndarray, rng: np.random.Generator | None) -> Iterator[Sides]:
+        """The same of each root of the Gauss-Newton matrix of some training examples: the sum over what is handed out of
+        the squares of gradients is that matrix, in expectation where `rng` mixes the roots at random into one."""
+        task, batch = self.task, self._take("train", rows)
+        if not isinstance(task, Loss):
+            yield self.layered("train", rows)
+            return
+        own, watch = self._leaves(len(rows))
+        with watch:
+            outputs = functional_call(_Outputs(self.model, task), own, (batch,))
+        R = task.roots(outputs.detach())  # (k, b, c)
+        if rng is not None:
+            signs = torch.from_numpy(rng.choice([-1.0, 1.0], R.shape[:2])).to(R)
+            R = (R * signs[..., None]).sum(dim=0, keepdim=True)
+        self.meter.add(forward=len(rows), backward=len(rows) * len(R))
+        for i, root in enumerate(R):
+            yield gradients(watch.uses, (outputs * root).sum(), keep=i + 1 < len(R))
+
+    def _leaves(self, examples: int) -> tuple[dict[str, Tensor], Watching]:
+        """The state with the chosen parameters as leaves of a graph, and a watch on them."""
+        own = self._named()
+        for name in self.names:
+            own[f"model.{name}"] = own[f"model.{name}"].clone().requires_grad_()
+        return own, Watching({id(own[f"model.{name}"]): name for name in self.names}, examples)
+
     def curvature(self, V: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
         """V (P, k) -> H V (P, k), H the Hessian of the mean loss of some training examples (None: all)"""
         theta, chosen = self._theta(), np.arange(self.n) if rows is None else rows
@@ -158,6 +206,10 @@ class Training:
         """(P, P) of the mean training loss"""
         made = self.curvature(np.eye(self.size))
         return np.asarray((made + made.T) / 2)
+
+    def theta(self) -> np.ndarray:
+        """(P,)"""
+        return self._theta().double().cpu().numpy()
 
     def _theta(self) -> Tensor:
         return torch.cat([self._state[name].detach().reshape(-1) for name in self.names])
