@@ -55,6 +55,8 @@ class EKFAC(InfluenceMethod):
         strengths="inverts the curvature of millions of parameters; needs no minimum",
         weaknesses="layers are taken as independent and their bases as given: ranks examples, and its unit is rough",
         paper="Grosse et al. 2023",
+        rows=10,
+        verb="influence",
     )
 
     def __post_init__(self) -> None:
