@@ -44,7 +44,7 @@ def test_accuracy_time_and_tests_by_hand():
     assert helped.low < 14 / 16 < helped.high and contrast.low < 0.5 < contrast.high
     seconds = result.contrast("with", "seconds")
     assert seconds.difference == pytest.approx(0.5) and result.arm("with", "seconds").mean == pytest.approx(4.0)
-    assert "+50 points" in result.verdict and "beyond doubt" in result.verdict
+    assert "+50 points" in result.verdict and "more than chance explains" in result.verdict
 
 
 def test_with_one_answer_each_fishers_and_barnards_tests_are_given():
@@ -142,7 +142,9 @@ def test_where_there_is_no_effect_few_rehearsals_find_one():
     ]
     found = [result.contrast("with").p < 0.05 for result in results]
     assert sum(found) <= 4  # more would come up in 3 of 1,000 sets of 20
-    assert all(("beyond doubt" in result.verdict) == sure for result, sure in zip(results, found, strict=True))
+    assert all(
+        ("more than chance explains" in result.verdict) == sure for result, sure in zip(results, found, strict=True)
+    )
 
 
 def test_every_kind_of_task_is_analysed_by_itself():

@@ -205,3 +205,27 @@ def test_the_page_may_reach_nothing_and_names_no_address():
     assert not re.search(r"(src|href|url\()\s*=?\s*[\"']?(https?:)?//", text)
     assert "connect-src &#39;none&#39;" in text and "default-src &#39;none&#39;" in text
     assert "connect-src &#39;self&#39;" in page.render(every_task(), "token")
+
+
+def luminance(colour):
+    """Of WCAG 2: (r, g, b) of 0 to 255."""
+    parts = [c / 255 / 12.92 if c / 255 <= 0.04045 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour]
+    return float(np.dot((0.2126, 0.7152, 0.0722), parts))
+
+
+def contrast(one, other):
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_every_text_can_be_read():
+    css = (page._TEMPLATES / "study.css").read_text(encoding="utf-8")
+    named = {
+        name: [int(code[i : i + 2], 16) for i in (0, 2, 4)] for name, code in re.findall(r"--(\w+): #(\w{6})", css)
+    }
+    white, ground = (255, 255, 255), named["page"]
+    for name in ("ink", "quiet", "link", "bad"):
+        assert contrast(named[name], white) >= 4.5 and contrast(named[name], ground) >= 4.5, name
+    for name in ("red", "blue"):  # the strongest ground of a word: 45 % of the colour
+        strongest = [0.45 * c + 0.55 * 255 for c in named[name]]
+        assert contrast(named["ink"], strongest) >= 4.5

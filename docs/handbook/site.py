@@ -25,6 +25,7 @@ KEPT = {
     "docs/kernel_width.md": "concepts/kernel_width.md",
     "docs/lime_or_shap.md": "concepts/lime_or_shap.md",
     "docs/taxonomy.md": "concepts/taxonomy.md",
+    "docs/studies.md": "concepts/studies.md",
     "docs/evidence/gradient.md": "evidence/gradient.md",
     "docs/evidence/removal.md": "evidence/removal.md",
     "docs/evidence/speed.md": "evidence/speed.md",
@@ -112,6 +113,7 @@ def nav() -> Nav:
                 {"What LIME's kernel width does": "concepts/kernel_width.md"},
                 {"LIME or SHAP": "concepts/lime_or_shap.md"},
                 {"Which method is which": "concepts/taxonomy.md"},
+                {"Studies with people": "concepts/studies.md"},
                 {"Architecture": "concepts/architecture.md"},
                 {"What is covered": "concepts/coverage.md"},
             ]

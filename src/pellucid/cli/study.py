@@ -167,18 +167,29 @@ def _tell(result: StudyResult, written: list[Path]) -> None:
     from pellucid.cli import screen
 
     console = screen.out()
-    numbers = ("participants", "mean", "95 % interval", "p")
-    table = screen.table("measure", "condition", *numbers, right=numbers)
-    tests = {(one.kind, one.measure, one.condition): f"{one.p_holm:.2g}" for one in result.contrasts}
-    for arm in result.arms:
-        p = tests.get((arm.kind, arm.measure, arm.condition), "")
-        ends = f"{arm.low:.3g} to {arm.high:.3g}"
-        cells = (f"{arm.kind}: {arm.measure}", arm.condition, str(arm.participants), f"{arm.mean:.3g}", ends, p)
-        table.add_row(*map(Text, cells))
     console.print(Text(result.verdict))
-    console.print(table)
+    for kind in dict.fromkeys(arm.kind for arm in result.arms):
+        console.print(Text(f"\n{kind}", screen.LOUD))
+        console.print(_table(result, kind))
     facts = [("excluded", str(result.excluded)), ("unfinished", str(result.unfinished))]
     console.print(screen.facts([*facts, *(("written", str(path)) for path in written)]))
+
+
+def _table(result: StudyResult, kind: str) -> Any:
+    """One kind of task: each measure in each condition, and the test against the first."""
+    from rich.text import Text
+
+    from pellucid.cli import screen
+
+    numbers = ("people", "mean", "95 % interval", "p")
+    table = screen.table("measure", "condition", *numbers, right=numbers)
+    tests = {(one.measure, one.condition): f"{one.p_holm:.2g}" for one in result.contrasts if one.kind == kind}
+    for arm in result.arms:
+        if arm.kind == kind:
+            ends, p = f"{arm.low:.3g} to {arm.high:.3g}", tests.get((arm.measure, arm.condition), "")
+            cells = (arm.measure, arm.condition, str(arm.participants), f"{arm.mean:.3g}", ends, p)
+            table.add_row(*map(Text, cells))
+    return table
 
 
 def _load(path: Path) -> Study:

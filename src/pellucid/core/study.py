@@ -90,10 +90,15 @@ class StudyResult(Record):
         return found[0]
 
     @property
-    def verdict(self) -> str:
-        """One sentence per comparison of accuracy, or of whatever was measured in its place."""
+    def sentences(self) -> tuple[str, ...]:
+        """One per comparison of what people got right, or gained."""
         main = [one for one in self.contrasts if one.measure in ("accuracy", "improvement")]
-        return " ".join(map(_sentence, main)) or "There is nothing to compare: one condition has no participants."
+        return tuple(map(_sentence, main)) or ("There is nothing to compare: one condition has no participants.",)
+
+    @property
+    def verdict(self) -> str:
+        """The sentences in one text."""
+        return " ".join(self.sentences)
 
     def to_frame(self) -> pd.DataFrame:
         """One line per kind, measure and condition; comparisons with the first condition beside the others."""
@@ -108,6 +113,6 @@ class StudyResult(Record):
 
 def _sentence(one: Contrast) -> str:
     what = "more accurate" if one.measure == "accuracy" else "more gained"
-    sure = "beyond doubt" if one.p_holm < 0.05 else "which chance may explain"
+    sure = "more than chance explains" if one.p_holm < 0.05 else "which chance may explain"
     points = f"{100 * one.difference:+.0f} points ({100 * one.low:+.0f} to {100 * one.high:+.0f})".replace("-", "−")
     return f"{one.kind.capitalize()}, “{one.condition}” against “{one.against}”: {points} {what}, {sure} (p = {one.p_holm:.2g})."

@@ -45,7 +45,10 @@ def _draw(ax: Axes, line: int, arm: Arm) -> None:
     reach = np.nan_to_num([[arm.mean - arm.low], [arm.high - arm.mean]])
     ax.errorbar([arm.mean], [line], xerr=reach, fmt="o", color=INK, markersize=6, linewidth=1.6, capsize=3)
     said = f"{100 * arm.mean:.0f}\u00a0%" if arm.measure in _SHARES else number(arm.mean)
-    ax.annotate(said, (arm.mean, line), (0, 7), textcoords="offset points", ha="center", fontsize=SMALL, color=INK)
+    ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+    ax.annotate(
+        said, (arm.mean, line), (0, 7), textcoords="offset points", ha="center", fontsize=SMALL, color=INK, bbox=ground
+    )
 
 
 def _limits(ax: Axes, arms: list[Arm], measure: str) -> None:

@@ -28,7 +28,12 @@ def write_result(result: StudyResult, path: str | Path) -> Path:
     env = environment()
     env.filters["three"] = three
     page = env.get_template("result.html").render(
-        result=result, figures=figures, policy=policy(style), style=Markup(style), receipt=result.receipt.to_json()
+        result=result,
+        single=any(line.p_fisher == line.p_fisher for line in result.contrasts),
+        figures=figures,
+        policy=policy(style),
+        style=Markup(style),
+        receipt=result.receipt.to_json(),
     )
     with appearing(Path(path)) as partial:
         partial.write_text(page, encoding="utf-8")
