@@ -35,7 +35,10 @@ def question(model, x):
 
 
 def force(monkeypatch, kernel):
-    """Make the engine take one kernel for everything: tables that are kept, tables made on the way, or the others."""
+    """One kernel for everything: rows one at a time, tables that are kept or made on the way, or what needs no tables."""
+    if kernel == "few":
+        return
+    monkeypatch.setattr(engine, "_FEW", 0)
     if kernel == "kept":
         return
     monkeypatch.setattr(prepared, "_MOST", 0)
@@ -47,7 +50,7 @@ def force(monkeypatch, kernel):
         monkeypatch.setattr(engine, "DEEPEST", 0)  # interactions
 
 
-@pytest.mark.parametrize("kernel", ["kept", "table", "other"])
+@pytest.mark.parametrize("kernel", ["few", "kept", "table", "other"])
 def test_every_kernel_equals_enumeration(monkeypatch, kernel):
     rng = np.random.default_rng(1)
     X = rng.normal(size=(80, 5))

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -48,6 +49,17 @@ class Cost:
     peak_bytes: int
 
 
+def _resident() -> int:
+    """The process's resident bytes."""
+    return int(_process(os.getpid()).memory_info().rss)
+
+
+@lru_cache(maxsize=1)
+def _process(pid: int) -> psutil.Process:
+    """Looked up once a process: finding it costs more than asking it; a fork has a number of its own."""
+    return psutil.Process(pid)
+
+
 @dataclass
 class Meter:
     """Counts one run. The only mutable thing of the core; scalars add to it, sampled methods ask `spent`."""
@@ -60,8 +72,7 @@ class Meter:
     peak_rows: int = 0  # the largest number of rows one call was given
 
     def __post_init__(self) -> None:
-        self._process = psutil.Process()
-        self._floor = self._process.memory_info().rss
+        self._floor = _resident()
         self._start = self.budget.clock()
 
     def add(self, forward: int = 0, backward: int = 0) -> None:
@@ -69,7 +80,7 @@ class Meter:
         self.rows_forward += forward
         self.rows_backward += backward
         self.peak_rows = max(self.peak_rows, forward, backward)
-        self.peak_bytes = max(self.peak_bytes, self._process.memory_info().rss - self._floor)
+        self.peak_bytes = max(self.peak_bytes, _resident() - self._floor)
         if self.on_rows is not None:
             self.on_rows(forward + backward)
 

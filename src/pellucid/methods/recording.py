@@ -96,6 +96,8 @@ def _gather(
     pieces = [(block.rows, piece) for block in blocks if (piece := part(block)) is not None]
     if not pieces:
         return None
+    if len(pieces) == 1 and len(pieces[0][1]) == n:
+        return np.array(pieces[0][1], float)
     whole = np.full((n, *np.max([piece.shape[1:] for _, piece in pieces], axis=0).astype(int)), np.nan)
     for rows, piece in pieces:
         whole[rows] = beyond

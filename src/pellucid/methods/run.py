@@ -5,6 +5,7 @@ One code path for all methods: what differs between them is only what they need 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -31,9 +32,12 @@ from pellucid.core.method import (
 )
 from pellucid.core.records import Attribution
 from pellucid.core.registry import resolve
+from pellucid.core.target import Custom
 from pellucid.methods.recording import Block, record
 from pellucid.models.adapter import BlackBox
 from pellucid.models.prepare import Prepared, prepare
+from pellucid.models.quick import steady
+from pellucid.models.tabular import EstimatorAdapter
 
 _BLOCK_CELLS = 2**24  # numbers of filled input per coalition and block of rows
 
@@ -71,13 +75,21 @@ def explained(
     if isinstance(chosen, GradientMethod | LayerMethod):
         ready = ready.for_gradients()
     meter = Meter(budget or Budget(), progress)
-    with ready.adapter.session():
+    with _frame(ready, chosen, target):
         looks_at = (chosen.layer, chosen.grid) if isinstance(chosen, LayerMethod) and budget is None else None
         f, scores = ready.bind(target, meter, looks_at)
         if method is None and removal is None:
             chosen = _by_trees(f, scores) or chosen
         blocks = _Run(chosen, f, hiding(chosen, removal, f), meter, scores).blocks()
         return record(ready, chosen, f, scores, blocks, meter)
+
+
+def _frame(ready: Prepared, method: Method, target: Any) -> contextlib.AbstractContextManager[None]:
+    """The frame of a run; none is needed where nobody draws a number, and making it takes longer than reading one row's trees."""
+    asked = isinstance(method, TreeMethod) and not (callable(target) or isinstance(target, Custom))
+    if asked and isinstance(ready.adapter, EstimatorAdapter) and steady(ready.adapter.model):
+        return contextlib.nullcontext()
+    return ready.adapter.session()
 
 
 def as_method(method: Method | str | None, ready: Prepared | None = None) -> Method:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -14,7 +15,8 @@ from pellucid.models.tree import nodes as kernels
 from pellucid.models.tree.forest import DEEPEST, Forest
 from pellucid.models.tree.prepared import gauss_legendre
 
-_FEW = 16  # rows that read tables one at a time
+_FEW = 16  # rows that go one at a time
+_MEANS = 4  # backgrounds whose mean is kept
 _BITS = 64  # players of a leaf that meets background rows one by one
 
 
@@ -25,6 +27,7 @@ class Trees:
     forest: Forest
     v: np.ndarray
     base: float
+    means: dict[bytes, float] = field(default_factory=dict)  # of backgrounds
 
     @property
     def nodes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -43,6 +46,9 @@ class Trees:
 
     def mean(self, x: np.ndarray) -> float:
         """What the trees answer for rows x (b, columns) on average."""
+        return prepared.remember(self.means, prepared.fingerprint(x), _MEANS, lambda: self._mean(x))
+
+    def _mean(self, x: np.ndarray) -> float:
         f, out = self.forest, np.zeros((len(x), 1))
         kernels.predict(x, f.nodes, f.words, self.v[:, None], f.roots, np.zeros_like(f.output), out)
         return self.base + float(out.mean())
@@ -56,7 +62,11 @@ def path_dependent(trees: Trees, x: np.ndarray) -> np.ndarray:
 
     def by_table(rows: np.ndarray, part: np.ndarray) -> np.ndarray:
         tables = ready or prepared.made(forest, part, forest.leaves, None)
-        return _read(trees, rows, part, tables, 0)[..., 0]
+        if len(rows) > _FEW:
+            return _read(trees, rows, part, tables, 0)[..., 0]
+        phi = np.zeros((len(rows), players))
+        few.read(*trees.nodes, part, rows, tables.offset, tables.arrays[:2], phi)
+        return phi
 
     def by_points(rows: np.ndarray, part: np.ndarray) -> np.ndarray:
         phi = np.zeros((len(rows), players))
@@ -77,15 +87,18 @@ def interventional(trees: Trees, x: np.ndarray, background: np.ndarray) -> tuple
     """
     _check_bits(trees)
     forest, players, held = trees.forest, trees.forest.players, groups.sizes(len(background))
-    ready = prepared.kept(forest, background)
+    ready = None if len(x) <= _FEW else prepared.kept(forest, background)
     chosen = _worth_a_table(forest, len(x), len(background)) if ready is None else forest.leaves
-    left = not chosen[forest.leaves].all() if ready is None else forest.deepest > DEEPEST
+    meet = _meeting(trees, background) if ready is None or forest.deepest > DEEPEST else None
+    some = bool(chosen.any())
 
     def kernel(rows: np.ndarray, part: np.ndarray) -> np.ndarray:
-        tables = ready or prepared.made(forest, part, chosen, background)
-        found = _read(trees, rows, part, tables, groups.GROUPS)
-        if left:
-            met = _meet(trees, rows, part, background, np.ones((len(rows), len(background))), tables.offset)
+        found, offset = np.zeros((len(rows), players, 1 + groups.GROUPS)), forest.untabled
+        if some:
+            tables = ready or prepared.made(forest, part, chosen, background)
+            offset, found = tables.offset, _read(trees, rows, part, tables, groups.GROUPS)
+        if meet is not None:
+            met = meet(rows, part, np.ones((len(rows), len(background))), offset)
             found[..., 0] += met @ (held / held.sum())
             found[..., 1:] += met
         return found
@@ -104,11 +117,11 @@ def behind_link(trees: Trees, x: np.ndarray, background: np.ndarray, slopes: np.
     -> each group's mean (n, players, GROUPS)
     """
     _check_bits(trees)
-    players, columns, alone = trees.forest.players, x.shape[1], prepared.none(trees.forest)
+    players, columns, alone = trees.forest.players, x.shape[1], trees.forest.untabled
+    meet = _meeting(trees, background)
 
     def kernel(rows: np.ndarray, part: np.ndarray) -> np.ndarray:
-        weights = np.ascontiguousarray(rows[:, columns:])
-        return _meet(trees, rows[:, :columns], part, background, weights, alone)
+        return meet(np.ascontiguousarray(rows[:, :columns]), part, rows[:, columns:], alone)
 
     found = np.zeros((len(x), players, groups.GROUPS))
     both, cells = np.hstack([x, slopes]), players * groups.GROUPS
@@ -121,25 +134,24 @@ def _read(trees: Trees, rows: np.ndarray, part: np.ndarray, tables: prepared.Tab
     """Rows (r, columns) read the tables: (r, players, 1 + lanes), the mean and each group's mean."""
     players, n = trees.forest.players, len(rows)
     found = np.empty((n, players, 1 + lanes))
-    if n <= _FEW:
-        alone, each = np.zeros((n, players)), np.zeros((n, players * lanes), np.float32)
-        few.read(*trees.nodes, part, rows, tables.offset, tables.arrays, alone, each)
-        found[..., 0], found[..., 1:] = alone, each.reshape(n, players, lanes)
-        return found
     phi, grouped = np.zeros((players, n)), np.zeros((players, n * lanes), np.float32)
     leaves.read(*trees.nodes, part, np.ascontiguousarray(rows.T), tables.offset, tables.arrays, phi, grouped)
     found[..., 0], found[..., 1:] = phi.T, grouped.reshape(players, n, lanes).transpose(1, 0, 2)
     return found
 
 
-def _meet(
-    trees: Trees, rows: np.ndarray, part: np.ndarray, background: np.ndarray, weights: np.ndarray, offset: np.ndarray
-) -> np.ndarray:
-    """Rows meet background rows in the leaves without an offset: each group's mean (r, players, GROUPS)."""
-    both = np.ascontiguousarray(np.concatenate([background, rows]).T)
-    phi, held = np.zeros((trees.forest.players, len(rows), groups.GROUPS)), groups.sizes(len(background))
-    meeting.values(*trees.nodes, part, both, len(background), held, weights, factorials(_BITS), offset, phi)
-    return phi.transpose(1, 0, 2)
+def _meeting(trees: Trees, background: np.ndarray) -> Callable[..., np.ndarray]:
+    """How rows meet background rows (b, columns) in the leaves without an offset."""
+    columns, sides = np.ascontiguousarray(background.T), prepared.sides(trees.forest, background)
+    held = groups.sizes(len(background))[np.arange(len(background)) % groups.GROUPS]
+
+    def meet(rows: np.ndarray, part: np.ndarray, weights: np.ndarray, offset: np.ndarray) -> np.ndarray:
+        """rows (r, columns), weights (r, b) -> each group's mean (r, players, GROUPS)"""
+        phi = np.zeros((len(rows), trees.forest.players, groups.GROUPS))
+        meeting.values(*trees.nodes, part, rows, columns, sides, weights / held, factorials(_BITS), offset, phi)
+        return phi
+
+    return meet
 
 
 def interactions(trees: Trees, x: np.ndarray, background: np.ndarray | None) -> np.ndarray:
@@ -204,7 +216,8 @@ def _worth_a_table(forest: Forest, rows: int, references: int) -> np.ndarray:
     """(nodes,) whether a leaf goes through a table that is not kept, by rough prices in nanoseconds."""
     d = np.arange(_BITS + 1.0)
     build = 200.0 + 2.0 * references + 8.0 * np.minimum(2.0**d, references) * 1.5 ** np.minimum(d, DEEPEST)
-    worth = (d > 0) & (d <= DEEPEST) & (build + 2.0 * rows * d < 2.1 * rows * references)
+    meet = rows * (40.0 + 10.0 * references * 0.7**d)  # fewer rows meet in leaves with more players
+    worth = (rows > _FEW) & (d > 0) & (d <= DEEPEST) & (build + 2.0 * rows * d < meet)
     return forest.leaves & worth[np.minimum(forest.nodes["unique"], _BITS)]
 
 

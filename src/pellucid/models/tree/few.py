@@ -5,31 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pellucid.models.tree.compiled import kernel
-from pellucid.models.tree.groups import GROUPS
-from pellucid.models.tree.leaves import add
 from pellucid.models.tree.nodes import goes_left
-
-Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-
-
-@kernel
-def look(first: np.ndarray, second: np.ndarray, at: int, o: int, place: int) -> float:
-    """One player's value for pattern o, tables from place `at` on."""
-    bit = 1 << place
-    if o & bit:
-        return second[at + o] - second[at + (o ^ bit)] - first[at + (o ^ bit)]
-    return -first[at + o]
-
-
-@kernel
-def look_grouped(tables: Arrays, at: int, o: int, place: int, value: float, player: int, grouped: np.ndarray) -> None:
-    """The same for every group: adds to grouped (players * GROUPS,)."""
-    here, without = np.uint64(GROUPS * (at + o)), np.uint64(GROUPS * (at + (o & ~(1 << place))))
-    to = np.uint64(GROUPS * player)
-    add(tables[2], without, -value, grouped, to)
-    if here != without:
-        add(tables[3], here, value, grouped, to)
-        add(tables[3], without, -value, grouped, to)
 
 
 @kernel
@@ -41,12 +17,12 @@ def walk(
     stop: int,
     x: np.ndarray,
     offset: np.ndarray,
-    tables: Arrays,
+    tables: tuple[np.ndarray, np.ndarray],
     stacks: tuple[np.ndarray, np.ndarray, np.ndarray],
     phi: np.ndarray,
-    grouped: np.ndarray,
 ) -> None:
-    """One tree, nodes start..stop, one row x (columns,): adds to phi (players,) and grouped (players * GROUPS,) or (0,)."""
+    """One tree, nodes start..stop, one row x (columns,): adds to phi (players,)."""
+    first, second = tables
     pattern, took, who = stacks
     for i in range(start, stop):
         k = nodes[i].depth
@@ -62,10 +38,9 @@ def walk(
             took[k] = goes_left(nodes[i].rule, nodes[i].threshold, words, nodes[i].start, nodes[i].stop, x[f])
         elif v[i] != 0.0 and offset[i] >= 0:
             o, at = pattern[k], offset[i]
+            here = v[i] * first[at + o]
             for j in range(nodes[i].unique):
-                phi[who[j]] += v[i] * look(tables[0], tables[1], at, o, j)
-                if len(grouped):
-                    look_grouped(tables, at, o, j, v[i], who[j], grouped)
+                phi[who[j]] += here - v[i] * second[at + (o & ~(1 << j))]
 
 
 @kernel
@@ -77,12 +52,10 @@ def read(
     trees: np.ndarray,
     x: np.ndarray,
     offset: np.ndarray,
-    tables: Arrays,
+    tables: tuple[np.ndarray, np.ndarray],
     phi: np.ndarray,
-    grouped: np.ndarray,
 ) -> None:
-    """The chosen trees' leaves with an offset (nodes,), rows x (r, columns): adds to phi (r, players) and grouped
-    (r, players * GROUPS), or (r, 0) without a background."""
+    """The chosen trees' leaves with an offset (nodes,), rows x (r, columns), B and C of `leaves`: adds to phi (r, players)."""
     height = 0
     for tree in trees:
         for i in range(roots[tree], roots[tree + 1]):
@@ -90,4 +63,4 @@ def read(
     stacks = (np.zeros(height + 1, np.int64), np.zeros(height + 1, np.bool_), np.zeros(height + 1, np.int64))
     for tree in trees:
         for r in range(len(x)):
-            walk(nodes, words, v, roots[tree], roots[tree + 1], x[r], offset, tables, stacks, phi[r], grouped[r])
+            walk(nodes, words, v, roots[tree], roots[tree + 1], x[r], offset, tables, stacks, phi[r])

@@ -74,6 +74,16 @@ class Forest:
         return np.asarray(self.nodes["feature"] < 0)
 
     @cached_property
+    def largest(self) -> float:
+        """The size of the largest leaf."""
+        return float(np.abs(self.value).max())
+
+    @cached_property
+    def untabled(self) -> np.ndarray:
+        """(nodes,) the offsets of no tables."""
+        return np.full(len(self.nodes), -1, np.int64)
+
+    @cached_property
     def patterns(self) -> float:
         """How many patterns of satisfied conditions the leaves with few players have in all."""
         unique = self.nodes["unique"][self.leaves]

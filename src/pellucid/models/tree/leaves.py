@@ -13,6 +13,8 @@ all players' values come from two tables, with o^i for o without i:
     A = integral of G_t / (1 - t),   B = integral of G_t / t,
     phi_i(o) = -A(o) where o_i = 0,  B(o) - B(o^i) - A(o^i) where o_i = 1.
 
+With C = A + B that is B(o) - C(o^i) in both cases (o^i is o itself where o_i = 0), so B and C are what is kept.
+
 Cover shares: the integrands are polynomials of degree d - 1, and ceil(d / 2) Gauss-Legendre points are exact. A background row
 z with a players unsatisfied meets only rows o that satisfy those; where o misses c of the others, G_t = t^a (1 - t)^c, so
 
@@ -36,11 +38,11 @@ from pellucid.models.tree.table import from_shares, slots, tallest
 
 @kernel
 def gather(game: np.ndarray, t: float, weight: float, first: np.ndarray, second: np.ndarray) -> None:
-    """Adds one point's part of A and B: all (2^d,)."""
-    a, b = weight / (1.0 - t), weight / t
+    """Adds one point's part of B and C: all (2^d,)."""
+    b, c = weight / t, weight / t + weight / (1.0 - t)
     for o in range(len(game)):
-        first[o] += a * game[o]
-        second[o] += b * game[o]
+        first[o] += b * game[o]
+        second[o] += c * game[o]
 
 
 @kernel
@@ -54,7 +56,7 @@ def follow_cover(
     first: np.ndarray,
     second: np.ndarray,
 ) -> None:
-    """A and B of every leaf with an offset (nodes,), from the shares of cover; first and second hold zeros."""
+    """B and C of every leaf with an offset (nodes,), from the shares of cover; first and second hold zeros."""
     who, shares, game = np.empty(64, np.int64), np.empty(64), np.empty(1 << 16)
     for tree in trees:
         for i in range(roots[tree], roots[tree + 1]):
@@ -118,7 +120,7 @@ def meet_background(
     worth: np.ndarray,
     tables: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
 ) -> None:
-    """A and B of every leaf with an offset (nodes,), from background rows x (columns, b); the tables hold zeros."""
+    """B and C of every leaf with an offset (nodes,), from background rows x (columns, b); the tables hold zeros."""
     height, total = tallest(nodes, roots, trees), x.shape[1]
     patterns = np.zeros((height + 1, total), np.uint16)
     took = np.empty((height + 1, total), np.uint16)
@@ -142,11 +144,11 @@ def meet_background(
 
 @kernel
 def spread(first: np.ndarray, second: np.ndarray, half: int, value: Any, out: np.ndarray) -> None:
-    """A and B -> one player's value for every pattern, times a leaf's: all (2^d,), half = 2^(the player's place)."""
+    """B and C -> one player's value for every pattern, times a leaf's: all (2^d,), half = 2^(the player's place)."""
     for low in range(0, len(out), 2 * half):
         for o in range(low, low + half):
-            out[o] = -value * first[o]
-            out[o + half] = value * (second[o + half] - second[o] - first[o])
+            out[o] = value * (first[o] - second[o])
+            out[o + half] = value * (first[o + half] - second[o])
 
 
 @kernel

@@ -103,11 +103,9 @@ class Question:
         assert isinstance(pick, Pick)
         readout = self.readout
         assert readout is not None
-        minus = np.full_like(pick.columns, -1) if pick.minus is None else pick.minus
-        pairs, which = np.unique(np.stack([pick.columns, minus], axis=1), axis=0, return_inverse=True)
-        for k, (plus, less) in enumerate(pairs):
+        for rows, plus, less in _alike(pick):
             weights = readout[plus] - (readout[less] if less >= 0 else 0.0)
-            yield np.flatnonzero(which.ravel() == k), self.known.trees(weights)
+            yield rows, self.known.trees(weights)
 
     @property
     def readout(self) -> np.ndarray | None:
@@ -167,6 +165,18 @@ class Question:
         )
 
 
+def _alike(pick: Pick) -> Iterator[tuple[np.ndarray, int, int]]:
+    """Rows (k,) that share a column and the one that it is compared with, -1 for none."""
+    minus = np.full_like(pick.columns, -1) if pick.minus is None else pick.minus
+    plus, less = pick.columns[0], minus[0]
+    if (pick.columns == plus).all() and (minus == less).all():
+        yield np.arange(len(pick.columns)), plus, less
+        return
+    pairs, which = np.unique(np.stack([pick.columns, minus], axis=1), axis=0, return_inverse=True)
+    for k, (plus, less) in enumerate(pairs):
+        yield np.flatnonzero(which.ravel() == k), plus, less
+
+
 def ask(f: BlackBox, scores: np.ndarray) -> Question:
     """The question that a bound model stands for; scores (n,) are its own answers."""
     if not isinstance(f.pick, Pick):
@@ -175,7 +185,7 @@ def ask(f: BlackBox, scores: np.ndarray) -> Question:
             "be: give a class, Margin(a, b), Output(i) or Loss(y), or use KernelShap()."
         )
     model = _estimator(f).model
-    order = tuple(int(j) for j in _order(f))
+    order = _order(f)
     kept = _kept(model)
     if order in kept:
         asked = Question(f, kept[order], scores)
@@ -194,14 +204,15 @@ def _kept(model: Any) -> dict[tuple[int, ...], Known]:
 
 def _still_true(asked: Question) -> bool:
     """Whether a kept forest answers the first rows as the model does."""
-    few = np.arange(min(_PROBE, len(asked.scores)))
+    first = asked
+    if len(asked.scores) > _PROBE:
+        first = replace(asked, f=asked.f.take(slice(0, _PROBE)), scores=asked.scores[:_PROBE])
     try:
-        first = replace(asked, f=asked.f.take(slice(0, len(few))), scores=asked.scores[few])
-        own = first.own(few)
+        own = first.own(np.arange(len(first.scores)))
     except (PellucidError, IndexError):
         return False
-    size = np.abs(asked.known.forest.value).max()
-    return bool(np.allclose(own, first.scores, rtol=1e-5, atol=1e-6 * size))
+    close = 1e-6 * asked.known.forest.largest + 1e-5 * np.abs(first.scores)
+    return bool((np.abs(own - first.scores) <= close).all())
 
 
 def _read(model: Any, order: np.ndarray, players: int) -> Known:
@@ -232,12 +243,12 @@ def _unfolded(model: Any) -> tuple[tuple[Any, ...], Any]:
             return tuple(steps), model
 
 
-def _order(f: BlackBox) -> np.ndarray:
+def _order(f: BlackBox) -> tuple[int, ...]:
     """The place in x of each column that the model takes."""
     adapter, names = _estimator(f), f.inputs.form.names
     if adapter.codec is None or adapter.order is None or names is None:
-        return np.arange(f.inputs.x.shape[1])
-    return np.array([names.index(name) for name in adapter.order])
+        return tuple(range(f.inputs.x.shape[1]))
+    return tuple(names.index(name) for name in adapter.order)
 
 
 def _estimator(f: BlackBox) -> EstimatorAdapter:
