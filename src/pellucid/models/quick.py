@@ -2,8 +2,8 @@
 
 Asked for one row, a forest spends its time on starting threads and a boosted model on validating its input: up to a hundred times
 what the trees take. Here the library's own compiled trees are asked in the order in which the library's `predict` asks and adds
-them up, so answers are the same to the bit. Only models of the library's own classes are asked so, never a class derived from one or
-a model with a `predict` of its own; what is not known for certain to be the same goes through the front door (None).
+them up, so answers are the same to the bit. Only models of the library's own classes are asked so, never a class derived from one
+or a model with a `predict` of its own; what is not known for certain to be the same goes through the front door (None).
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def count(bits: Any) -> Any:
 @inlined
 def missed(satisfied: Any, at: Any) -> Any:
     """1 where a background row, the bit `at`, is not in a set."""
-    return ((satisfied >> at) & np.uint64(1)) ^ np.uint64(1)
+    return np.intp(((satisfied >> at) & np.uint64(1)) ^ np.uint64(1))
 
 
 @kernel
@@ -81,7 +81,7 @@ def leaf(
             rest &= rest - np.uint64(1)
             a = 0
             for k in range(satisfied):
-                a += np.int64(missed(inside[places[k], w], at))
+                a += missed(inside[places[k], w], at)
             b = w * WORD + np.int64(at)
             g, weight = b % GROUPS, value * weights[b]
             if c:
@@ -89,12 +89,12 @@ def leaf(
             if a:
                 held = weight * shapley[a - 1, c]
                 for k in range(satisfied):
-                    phi[goal[k], g] += held * float(missed(inside[places[k], w], at))
+                    phi[goal[k], g] += held * missed(inside[places[k], w], at)
     if c:
         for j in range(d):
             if not (o >> j) & 1:
-                for g in range(GROUPS):
-                    phi[who[j], g] -= lost[g]
+                for group in range(GROUPS):
+                    phi[who[j], group] -= lost[group]
 
 
 @kernel
