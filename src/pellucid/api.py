@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pellucid.core import store
 from pellucid.core.budget import Budget, Cost
 from pellucid.core.cohort import Cohorts
+from pellucid.core.difficulty import Difficulty
 from pellucid.core.effect import Effect
 from pellucid.core.examples import Examples
 from pellucid.core.influence import Influence
@@ -24,6 +25,7 @@ from pellucid.core.rules import Rules
 
 if TYPE_CHECKING:
     from pellucid.methods.anchor.anchors import Anchors
+    from pellucid.methods.difficulty.base import DifficultyMethod
     from pellucid.methods.example.base import PrototypeMethod
     from pellucid.methods.example.submodular_pick import SubmodularPick
     from pellucid.methods.influence.base import InfluenceMethod
@@ -332,6 +334,30 @@ def influence(
         factors=factors,
         progress=progress,
     )
+
+
+def hardest(
+    model: Any,
+    X: Any,
+    method: DifficultyMethod | str | None = None,
+    *,
+    y: Any = None,
+    background: Any = None,
+    batch_size: int | None = None,
+) -> Difficulty:
+    """About which rows is the model most likely to be wrong?
+
+    Parameters
+    ----------
+    model : a classifier, or a list of classifiers of the same classes, whose mean is what is predicted.
+    method : a method value or its spelling; None takes SmallestMargin().
+    y : (n,) the true classes, to see how well the scores tell errors: `.auroc()`, `.found(0.1)`.
+    background : rows of which FarFromPrototypes picks its prototypes.
+    batch_size : rows per model call; None bounds memory.
+    """
+    from pellucid.methods.difficulty import run
+
+    return run.hardest(model, X, method, y=y, background=background, batch_size=batch_size)
 
 
 def evaluate(

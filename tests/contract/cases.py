@@ -25,6 +25,7 @@ from torch.nn import functional
 
 import pellucid as pc
 from nets import Patches, Residual, cnn, mlp
+from pellucid.methods.difficulty.base import DifficultyMethod
 from pellucid.methods.effect.base import EffectMethod
 from pellucid.methods.example.base import PrototypeMethod
 from pellucid.methods.influence.base import InfluenceMethod
@@ -297,6 +298,11 @@ ENTRIES: dict[str, Entry] = {
         {"l2": 0.5, "damping": 0.1, "draws": 1, "parameters": ("*weight",), "seed": 1},
         base={"seed": pc.EKFAC(draws=1)},
     ),
+    "SmallestMargin": Entry(pc.SmallestMargin(), (*TABLES, "network on pictures", *TEXTS)),
+    "Disagreement": Entry(
+        pc.Disagreement(passes=3), ("network on pictures", "forest on a table"), {"passes": 4, "seed": 1}
+    ),
+    "FarFromPrototypes": Entry(pc.FarFromPrototypes(prototypes=4), TABLES, {"prototypes": 2}),
     "TracIn": Entry(
         pc.TracIn(), LABELLED, {"layer": "2", "parameters": ("*bias",)}, shown_on={"layer": ("network on a table",)}
     ),
@@ -369,6 +375,8 @@ def ask(method: Any, world: World, model: Any = None, x: Any = None, **more: Any
         states = [(state, 0.1), ({name: 0.5 * value for name, value in state.items()}, 0.2)]
         kept = {"checkpoints": states} if method.checkpointed else {}
         return pc.influence(model, (x, y), (x[:2], y[:2]), method, **kept)
+    if isinstance(method, DifficultyMethod):
+        return pc.hardest(model, x, method, **{"background": world.background, **more})
     if isinstance(method, PrototypeMethod):
         return pc.prototypes(x, method, labels=world.y if world.y is not None else np.arange(len(x)) % 2)
     if isinstance(method, pc.SubmodularPick):
@@ -391,7 +399,7 @@ def numbers(record: Any) -> np.ndarray:
     if isinstance(record, pc.Rules):
         facts = (record.precision, record.low, record.high, record.coverage, record.samples, record.reached)
         return np.stack(facts, axis=1).astype(float)
-    if isinstance(record, pc.Influence):
+    if isinstance(record, pc.Influence | pc.Difficulty):
         return record.scores
     if isinstance(record, pc.Examples):
         found = [record.indices, record.weights, record.curve, record.criticisms, record.witness]

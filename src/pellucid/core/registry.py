@@ -23,6 +23,7 @@ VERBS = {
     "summarize": "pellucid.api",
     "prototypes": "pellucid.api",
     "influence": "pellucid.api",
+    "hardest": "pellucid.api",
     "evaluate": "pellucid.api",
     "compare": "pellucid.api",
     "estimate": "pellucid.api",
@@ -69,6 +70,9 @@ METHODS = {
     "EKFAC": "pellucid.methods.influence.ekfac",
     "TracIn": "pellucid.methods.influence.trac_in",
     "GradientSimilarity": "pellucid.methods.influence.gradient_similarity",
+    "SmallestMargin": "pellucid.methods.difficulty.smallest_margin",
+    "Disagreement": "pellucid.methods.difficulty.disagreement",
+    "FarFromPrototypes": "pellucid.methods.difficulty.far_from_prototypes",
 }
 
 METRICS = {
@@ -118,6 +122,7 @@ RECORDS = {
     **dict.fromkeys(["Rules", "Condition"], "pellucid.core.rules"),
     "Examples": "pellucid.core.examples",
     "Influence": "pellucid.core.influence",
+    "Difficulty": "pellucid.core.difficulty",
     "Schema": "pellucid.core.schema",
     "Column": "pellucid.core.schema",
     **dict.fromkeys(["Budget", "Cost", "Receipt"], "pellucid.core.budget"),

@@ -20,7 +20,7 @@ def prototypes(
     X: Any, method: PrototypeMethod | str | None = None, *, labels: Any = None, progress: Progress | None = None
 ) -> Examples:
     """See `pellucid.api.prototypes`."""
-    chosen, meter, points = as_method(method), Meter(), as_points(X)
+    chosen, meter, (points,) = as_method(method), Meter(), as_points(X)
     known = None if labels is None else _labels(labels, len(points))
     if chosen.per_class and known is None:
         raise MethodError(f"{chosen!r} picks rows for each class: give labels=, one a row.")

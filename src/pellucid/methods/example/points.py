@@ -15,14 +15,18 @@ import numpy as np
 from pellucid.core.errors import InputError
 from pellucid.core.frames import Codec, is_frame
 from pellucid.core.inputs import checked, plain_array
+from pellucid.core.schema import Column
 
 
-def as_points(X: Any) -> np.ndarray:
-    """rows of any kind -> (n, d), finite"""
-    if is_frame(X):
-        return _of_frame(X)
-    rows = checked(plain_array(X), "X")
-    points = rows.reshape(len(rows), -1).astype(float)
+def as_points(*given: Any) -> tuple[np.ndarray, ...]:
+    """Rows of any kind, several lots of one kind -> (n, d) each, finite, in the units of the first."""
+    if is_frame(given[0]):
+        return _of_frames(given)
+    lots = [checked(plain_array(X), "X") for X in given]
+    return tuple(_finite(rows.reshape(len(rows), -1).astype(float)) for rows in lots)
+
+
+def _finite(points: np.ndarray) -> np.ndarray:
     bad = ~np.isfinite(points).all(axis=1)
     if bad.any():
         raise InputError(
@@ -32,23 +36,38 @@ def as_points(X: Any) -> np.ndarray:
     return points
 
 
-def _of_frame(frame: Any) -> np.ndarray:
-    codec = Codec.learn(frame)
-    coded = codec.encode(frame)
-    checked(coded, "X")
-    parts = []
-    for column, values in zip(codec.schema.columns, coded.T, strict=True):
-        missing = ~np.isfinite(values)
-        if missing.any():
-            raise InputError(
-                f"column {column.name!r} is missing or infinite in {int(missing.sum())} of {len(values)} rows, and no distance to "
-                "them is known: leave those rows out or fill them in."
-            )
-        if column.kind == "level":
-            parts.append(np.eye(len(column.levels))[values.astype(int)] / np.sqrt(2))
-        else:
-            parts.append(values[:, None] / (values.std() or 1.0))
-    return np.hstack(parts)
+def _of_frames(frames: tuple[Any, ...]) -> tuple[np.ndarray, ...]:
+    codec = Codec.learn(*frames)
+    lots, columns = [checked(codec.encode(frame), "X") for frame in frames], codec.schema.columns
+    for coded in lots:
+        _check_known(coded, [column.name for column in columns])
+    units = lots[0].std(axis=0)
+    return tuple(
+        np.hstack(
+            [
+                _coordinates(column, values, unit or 1.0)
+                for column, values, unit in zip(columns, coded.T, units, strict=True)
+            ]
+        )
+        for coded in lots
+    )
+
+
+def _coordinates(column: Column, values: np.ndarray, unit: float) -> np.ndarray:
+    """(n,) -> (n, 1), or (n, levels)"""
+    if column.kind == "level":
+        return np.eye(len(column.levels))[values.astype(int)] / np.sqrt(2)
+    return values[:, None] / unit
+
+
+def _check_known(coded: np.ndarray, names: list[str]) -> None:
+    missing = ~np.isfinite(coded)
+    if missing.any():
+        j = int(missing.any(axis=0).argmax())
+        raise InputError(
+            f"column {names[j]!r} is missing or infinite in {int(missing[:, j].sum())} of {len(coded)} rows, and no distance to "
+            "them is known: leave those rows out or fill them in."
+        )
 
 
 def repeated(points: np.ndarray) -> int:
