@@ -9,8 +9,10 @@ prototypes z,
 Prototypes are added one by one, each the row that makes MMD^2 smallest with those before. Criticisms C are the other rows
 with the largest sum of |witness| + log det K_CC, added one by one too; the determinant keeps them apart. (The authors' code
 leaves out the logarithm in its sparse branch; the paper has it.) With many prototypes |witness| is small beside the
-determinant, which then picks the rows most unlike the others; `regularize=False` picks by |witness| alone. `per_class` is the paper's local kernel: rows of different
-classes count as unlike, so that each class is represented by its own rows.
+determinant, which then picks the rows most unlike the others; `regularize=False` picks by |witness| alone.
+
+`per_class` is the paper's local kernel: rows of different classes count as unlike, so that each class is represented by its
+own rows.
 
 An added row changes the sums by one column of the kernel, so a pick costs n kernel values, and all memory is
 O(n) beyond the rows and a block of the kernel.
