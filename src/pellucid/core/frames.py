@@ -18,6 +18,9 @@ from pellucid.core.errors import InputError
 from pellucid.core.schema import Column, Kind, Schema
 
 _EXACT = 2**53  # integers beyond this do not fit a float
+_WORDS = 4  # of a usual text, at least
+_DIFFERENT = 0.8  # of the rows, at least, where a column holds texts
+_ROWS = 10  # below which it cannot be told
 
 
 def is_frame(x: Any) -> bool:
@@ -117,7 +120,15 @@ def _column(parts: list[nw.Series[Any]]) -> tuple[Column, nw.Series[Any] | None]
     vocabulary = _distinct(joined)
     vocabulary = vocabulary[np.argsort(vocabulary.is_null().to_numpy().astype(bool), kind="stable").tolist()]
     levels = tuple(_plain(value) for value in vocabulary.drop_nulls().to_list())
-    return Column(first.name, kind, dtype, levels), vocabulary
+    rows = max(len(part.drop_nulls()) for part in parts)
+    return Column(first.name, kind, dtype, levels, text=_are_texts(levels, rows)), vocabulary
+
+
+def _are_texts(levels: Sequence[Any], rows: int) -> bool:
+    """Whether the values of so many rows are texts: nearly all different, of several words."""
+    if len(levels) < max(_ROWS, _DIFFERENT * rows) or not all(isinstance(level, str) for level in levels):
+        return False
+    return bool(np.median([len(level.split()) for level in levels]) >= _WORDS)
 
 
 def _distinct(series: nw.Series[Any]) -> nw.Series[Any]:

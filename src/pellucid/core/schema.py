@@ -16,13 +16,17 @@ Kind = Literal["number", "integer", "level"]
 
 @dataclass(frozen=True)
 class Column:
-    """One column: `dtype` as its frame spells it; `levels`, the values that codes stand for, when it has no numbers."""
+    """One column: `dtype` as its frame spells it; `levels`, the values that codes stand for, when it has no numbers.
+
+    `text` where these are texts to be read rather than levels to be told apart: nearly all different, of several words.
+    """
 
     name: str
     kind: Kind
     dtype: str
     levels: tuple[Any, ...] = ()
     ordered: bool = False
+    text: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,11 @@ class Schema:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The columns that hold texts."""
+        return tuple(column.name for column in self.columns if column.text)
 
     @property
     def coded(self) -> np.ndarray:

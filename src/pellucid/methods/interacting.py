@@ -38,7 +38,7 @@ def interact(
         "gap": float(np.abs(gap).max()),
         "stderr": float(np.nanmax(parts.stderr)) if known else None,
         "converged": None if parts.converged is None else bool(parts.converged.all()),
-        "warnings": parts.warnings,
+        "warnings": (*ready.inputs.warnings, *parts.warnings),
     }
     return Interactions(
         values=parts.values,

@@ -21,6 +21,11 @@ from pellucid.models.sparse import SparseAdapter, matrix_kind, slots
 from pellucid.models.tabular import EstimatorAdapter, is_estimator, used_columns
 from pellucid.models.text import TextModel, Texts, as_texts
 
+_WHOLE = (
+    "column {!r} holds free text and is one player as a whole, changed for other rows' texts: which of its words count is left "
+    "to the text methods, for which give a list of texts and a function that puts each into its row"
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
@@ -150,7 +155,9 @@ def _prepare_frame(
     adapter = adapt(model, codec, fitted)
     if adapter.kind == "torch":
         raise InputError("a torch network takes arrays: give frame.to_numpy(), with names=list(frame.columns).")
-    return Prepared(adapter, Inputs(cells, reference, form, codec, _extras(extra, len(cells)), batch_size))
+    said = tuple(map(_WHOLE.format, codec.schema.texts))
+    extras = _extras(extra, len(cells))
+    return Prepared(adapter, Inputs(cells, reference, form, codec, extras, batch_size, warnings=said))
 
 
 def _prepare_texts(model: Any, texts: np.ndarray, extra: dict[str, Any] | None, batch_size: int | None) -> Prepared:

@@ -184,7 +184,7 @@ def _record(
         "scale": decision.f.scale,
         "masker": None if masker is None else repr(masker),
         "converged": bool(finished.all()),
-        "warnings": _warnings(method, anchors, reached, finished, meter),
+        "warnings": (*inputs.warnings, *_warnings(method, anchors, reached, finished, meter)),
     }
     return Rules(
         rules=tuple(space.conditions(row, one.rule) for row, one in enumerate(anchors)),

@@ -16,6 +16,7 @@ Within = Literal["leaves", "neighbours"]
 
 _LEAF = 20  # rows in a leaf, at least: fewer hardly move
 _NEIGHBOURS = 10
+_LEVELS = 50  # of a column that get one of their own, the most frequent: rarer ones (texts, names) make no rows alike
 
 
 def orders(x: np.ndarray, group: np.ndarray, coded: np.ndarray, keys: np.ndarray, within: Within) -> np.ndarray:
@@ -63,7 +64,9 @@ def _numbers(x: np.ndarray, coded: np.ndarray) -> np.ndarray:
     for column, levels in zip(x.astype(float).T, coded, strict=True):
         missing = np.isnan(column)
         if levels:
-            made += [(column == level).astype(float) for level in np.unique(column[~missing])]
+            found, counts = np.unique(column[~missing], return_counts=True)
+            common = found[np.argsort(-counts, kind="stable")[:_LEVELS]]
+            made += [(column == level).astype(float) for level in common]
         else:
             filled = np.where(missing, np.median(column[~missing]) if (~missing).any() else 0, column)
             made.append((filled - filled.mean()) / (filled.std() or 1))

@@ -87,6 +87,12 @@ def spaced_axis(variable: Variable, points: int, spacing: Spacing, span: tuple[f
         raise InputError(
             f"column {variable.name!r} {what}, so there is nothing to vary: leave it out, or give grid=[...]."
         )
+    if variable.column is not None and variable.column.text:
+        raise InputError(
+            f"column {variable.name!r} holds free text ({len(found)} different values), and a curve along whole texts says "
+            "nothing: name texts to compare, grid=[...]; which of the words count is left to the text methods, for which give "
+            "explain a list of texts and a function that puts each into its row."
+        )
     if variable.nominal:
         return _levels(variable, found, counts, points)
     if len(found) <= points:

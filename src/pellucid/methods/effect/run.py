@@ -78,6 +78,7 @@ def _of_shuffling(
             chosen.stream(),
         )
     warnings = () if chosen.within else stand_ins(x, coded, names, list(players.values()))
+    warnings = (*ready.inputs.warnings, *warnings)
     if trained_on(model, X):
         warnings = (_SEEN, *warnings)
     return Importance(

@@ -17,7 +17,7 @@ from pellucid.core.budget import Receipt
 from pellucid.core.errors import InputError, MethodError, ModelError
 from pellucid.core.rivals import Rivals
 from pellucid.methods.effect.scoring import as_truth
-from pellucid.methods.glassbox.simple import in_words, simple_models
+from pellucid.methods.glassbox.simple import in_words, simple_models, texts_of
 
 
 def rivals(model: Any, X: Any, y: Any, *, metric: Any = None, margin: float = 0.01, folds: int = 5) -> Rivals:
@@ -45,7 +45,10 @@ def rivals(model: Any, X: Any, y: Any, *, metric: Any = None, margin: float = 0.
         margin=margin,
         metric=name,
         rules=("", *(in_words(entrant.fit(X, truth)) for entrant in list(entrants.values())[1:])),
-        receipt=Receipt(method=f"rivals(margin={margin}, folds={folds})"),
+        receipt=Receipt(
+            method=f"rivals(margin={margin}, folds={folds})",
+            warnings=tuple(f"column {name!r} holds free text: the simple models go without it" for name in texts_of(X)),
+        ),
     )
 
 

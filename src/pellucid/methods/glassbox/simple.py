@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.frames import is_frame
+from pellucid.core.frames import Codec, is_frame
 
 _LEAVES = 8  # of a tree that is still read at a glance
 _WORDS = 6  # terms of a linear model that are told
@@ -41,18 +41,23 @@ def _columns(X: Any, scaled: bool) -> Any:
     numbers = make_pipeline(SimpleImputer(strategy="median"), *([StandardScaler()] if scaled else []))
     if not is_frame(X):
         return numbers
-    known, coded = _kinds(X)
+    known, coded = _kinds(X)  # texts are in neither and stay out
     rare = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=20, sparse_output=False)
     return make_column_transformer((numbers, known), (rare, coded), verbose_feature_names_out=False)
 
 
 def _kinds(X: Any) -> tuple[list[str], list[str]]:
-    """The columns of numbers, and all others."""
+    """The columns of numbers, and those of levels."""
     import narwhals as nw
 
-    schema = nw.from_native(X, eager_only=True).schema
+    schema, texts = nw.from_native(X, eager_only=True).schema, texts_of(X)
     numbers = [name for name, dtype in schema.items() if dtype.is_numeric()]
-    return numbers, [name for name in schema if name not in numbers]
+    return numbers, [name for name in schema if name not in numbers and name not in texts]
+
+
+def texts_of(X: Any) -> tuple[str, ...]:
+    """The columns of free text, of which a linear model or a small tree makes nothing that could be read."""
+    return Codec.learn(X).schema.texts if is_frame(X) else ()
 
 
 def in_words(model: Any) -> str:
