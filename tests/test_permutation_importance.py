@@ -267,9 +267,10 @@ def test_columns_that_go_together_are_named_until_they_are_grouped():
     X = pd.DataFrame({"a": a, "near": a + 0.1 * rng.normal(size=300), "far": rng.normal(size=300)})
     X["still"], X["gaps"] = 1.0, np.where(a > 0, a, np.nan)
     y, model = a, lambda frame: frame["a"]
-    warnings = pc.importance(model, X, y, metric=MSE).receipt.warnings
-    assert len(warnings) == 1 and "'a' and 'near' go together (rank correlation 0.99)" in warnings[0]
-    assert not pc.importance(model, X, y, metric=MSE, groups={"g": ["near", "a"]}).receipt.warnings
+    still, together = pc.importance(model, X, y, metric=MSE).receipt.warnings
+    assert "'a' and 'near' go together (rank correlation 0.99)" in together
+    assert still.startswith("'still': constant in these rows")
+    assert pc.importance(model, X, y, metric=MSE, groups={"g": ["near", "a"]}).receipt.warnings == (still,)
 
 
 # --- models and data of many kinds ------------------------------------------------------------------------------------
@@ -506,7 +507,14 @@ REFUSED = {
         pc.ModelError,
         "the model raised IndexError",
     ),
-    "NaN that the model refuses": (fitted, np.where(X4 == 3, np.nan, X4), Y4, {}, pc.ModelError, "NaN"),
+    "NaN that the model refuses": (
+        fitted,
+        np.where(X4 == 3, np.nan, X4),
+        Y4,
+        {},
+        pc.InputError,
+        "column 'x1' of x holds NaN",
+    ),
 }
 
 

@@ -45,7 +45,9 @@ def cohorts(
         try:
             found.append(ask(model, *share, **chosen))
         except PellucidError as error:
-            raise type(error)(f"in the group {name!r} of {groups.by!r} ({len(rows)} rows): {error}") from error
+            raise type(error)(
+                f"in the group {name!r} of {groups.by!r} ({len(rows)} of {len(X)} rows): {error}"
+            ) from error
     said = [f"{name}: {text}" for name, one in zip(groups.names, found, strict=True) for text in _warnings(one)]
     return Cohorts(
         by=groups.by,
@@ -69,6 +71,8 @@ def grouped(X: Any, by: Any) -> Groups:
     if labels.ndim != 1 or len(labels) != len(X):
         raise InputError(f"by has shape {labels.shape} for {len(X)} rows: give one label a row, or a column's name.")
     missing = np.array([value is None or value != value for value in labels.tolist()])
+    if missing.all():
+        raise InputError(f"no row has a value of {name!r}, so there is no group: give labels that are there.")
     named = _named(labels, missing)
     names = _in_order(labels, named, missing)
     if len(names) > _LARGEST:

@@ -38,6 +38,7 @@ class Adapter(ABC):
     kind: str
     packages: tuple[str, ...] = ()
     classes: Sequence[Any] | None = None
+    names: Sequence[str] | None = None  # of the columns of the rows in question
     scales: tuple[str, ...] = ("raw",)
     batch_rows: int = 16_384
     batch_cells: int = 2**22
@@ -98,7 +99,7 @@ class Adapter(ABC):
         except PellucidError:
             raise
         except Exception as error:
-            raise _explained(error, x) from error
+            raise _explained(error, x, self.names) from error
         shape = tuple(getattr(out, "shape", ()))
         if len(shape) < 1 or shape[0] != len(x):
             raise ModelError(
@@ -261,13 +262,28 @@ def _digest(x: Any, scale: str, extra: Extra) -> bytes:
     return told.digest()
 
 
-def _explained(error: Exception, given: Any) -> PellucidError:
+def first_line(error: Exception) -> str:
+    """An error as one line: some libraries' go on for a page."""
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
+
+
+def missing(x: np.ndarray, names: Sequence[str] | None) -> str | None:
+    """In words, which columns of x (b, *features) hold NaN; None where none does."""
+    if x.dtype.kind != "f" or not np.isnan(x).any():
+        return None
+    where = np.unique(np.argwhere(np.isnan(x))[:, 1])[:5].tolist()
+    if x.ndim > 2:
+        return f"x holds NaN (feature {where})"
+    named = ", ".join(repr(f"x{j}" if names is None else names[j]) for j in where)
+    return f"column{'s' * (len(where) > 1)} {named} of x hold{'s' * (len(where) == 1)} NaN"
+
+
+def _explained(error: Exception, given: Any, names: Sequence[str] | None) -> PellucidError:
     x = np.asarray(given) if isinstance(given, np.ndarray) else plain_array(given)
-    said = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
-    if x.dtype.kind == "f" and np.isnan(x).any():
-        where = sorted({int(j) for j in np.argwhere(np.isnan(x))[:, 1]})[:5]
+    said = first_line(error)
+    if (where := missing(x, names)) is not None:
         return InputError(
-            f"x holds NaN (feature {where}) and the model refused it ({said}): impute, or drop those rows."
+            f"{where} and the model refused it ({said}): impute it, best in the model's own pipeline, or drop those rows."
         )
     if type(error).__name__ == "NotFittedError":
         return ModelError("the model is not fitted: call fit before explaining it.")

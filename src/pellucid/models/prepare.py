@@ -97,7 +97,7 @@ def prepare(
     expected = getattr(model, "n_features_in_", None)
     if expected is not None and cells.ndim == 2 and features[0] != expected:
         raise InputError(f"x has {features[0]} features, the model was fitted with {expected}.")
-    form = Form(adapter.channels(cells), None, own)
+    form, adapter.names = Form(adapter.channels(cells), None, own), own
     return Prepared(adapter, Inputs(cells, reference, form, None, _extras(extra, len(cells)), batch_size))
 
 
@@ -153,6 +153,7 @@ def _prepare_frame(
     reference = None if background is None else _background(codec.encode(background), cells)
     form = Form(None, codec.schema, codec.schema.names)
     adapter = adapt(model, codec, fitted)
+    adapter.names = codec.schema.names
     if adapter.kind == "torch":
         raise InputError("a torch network takes arrays: give frame.to_numpy(), with names=list(frame.columns).")
     said = tuple(map(_WHOLE.format, codec.schema.texts))

@@ -78,7 +78,7 @@ def _of_shuffling(
             chosen.stream(),
         )
     warnings = () if chosen.within else stand_ins(x, coded, names, list(players.values()))
-    warnings = (*ready.inputs.warnings, *warnings)
+    warnings = (*ready.inputs.warnings, *_still(x, names), *warnings)
     if trained_on(model, X):
         warnings = (_SEEN, *warnings)
     return Importance(
@@ -111,6 +111,21 @@ def _checked(inputs: Inputs) -> np.ndarray:
     if len(x) < 2:
         raise InputError("X has one row: there is nothing to shuffle it with; give many, held out from training.")
     return x
+
+
+def _still(x: np.ndarray, names: Sequence[str]) -> tuple[str, ...]:
+    """A warning where columns of x (n, p) hold one value, missing or not, in all rows."""
+    still = [name for name, column in zip(names, x.T, strict=True) if _is_constant(column)]
+    if not still:
+        return ()
+    told = ", ".join(map(repr, still[:5])) + (" ..." if len(still) > 5 else "")
+    return (
+        f"{told}: constant in these rows, so that shuffling changes nothing and 0 is no finding; give rows in which it varies",
+    )
+
+
+def _is_constant(column: np.ndarray) -> bool:
+    return bool((column == column[0]).all() or np.isnan(column.astype(float)).all())
 
 
 def _coded(inputs: Inputs) -> np.ndarray:

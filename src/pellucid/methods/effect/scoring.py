@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from pellucid.core.budget import Meter
 from pellucid.core.errors import InputError, MethodError, ModelError, PellucidError
 from pellucid.methods.effect.scorers import Judge
 from pellucid.methods.effect.scores import QUICK
-from pellucid.models.adapter import Adapter
+from pellucid.models.adapter import Adapter, first_line, missing
 from pellucid.models.tabular import EstimatorAdapter
 
 
@@ -24,6 +24,7 @@ class Metric:
     name: str
     sign: int
     judge: Callable[[np.ndarray, np.ndarray], Iterator[Any]]  # tables (s, n, p), y -> one value each
+    names: Sequence[str] | None = None  # of the columns
 
     def qualities(self, tables: np.ndarray, y: np.ndarray) -> np.ndarray:
         """tables (s, n, p), y (n,) or (n, k) -> (s,), larger = better; the model is asked about all tables at once"""
@@ -49,10 +50,23 @@ class Metric:
                 "choose a metric of what it predicts, such as 'accuracy' or 'r2'."
             ) from error
         except Exception as error:
-            raise ModelError(
-                f"measuring {self.name!r} on a table of shape {tables.shape[1:]} raised {type(error).__name__}: {error} "
-                "Check that the model takes these rows and that the metric suits this y."
-            ) from error
+            raise self._explained(error, tables, y) from error
+
+    def _explained(self, error: Exception, tables: np.ndarray, y: np.ndarray) -> PellucidError:
+        said = first_line(error)
+        if "nan" in str(error).lower():  # any other error is not for want of values
+            if y.dtype.kind == "f" and np.isnan(y).any():
+                return InputError(
+                    f"y holds NaN in {int(np.isnan(y).sum())} of {len(y)} rows ({said}): drop those rows."
+                )
+            if (where := missing(tables[0], self.names)) is not None:
+                return InputError(
+                    f"{where} and the model refused it ({said}): impute it, best in the model's own pipeline, or drop those rows."
+                )
+        return ModelError(
+            f"measuring {self.name!r} on a table of shape {tables.shape[1:]} raised {said} "
+            "Check that the model takes these rows and that the metric suits this y."
+        )
 
 
 def as_metric(metric: Any, adapter: Adapter, meter: Meter) -> Metric:
@@ -80,7 +94,7 @@ def as_metric(metric: Any, adapter: Adapter, meter: Meter) -> Metric:
             # a single column comes in the shape of y, so that y - outputs is no table
             yield function(y, answer.reshape(y.shape) if estimator is None and answer.size == y.size else answer)
 
-    return Metric(name, 1 if greater else -1, judge)
+    return Metric(name, 1 if greater else -1, judge, adapter.names)
 
 
 def as_truth(y: Any, rows: int) -> np.ndarray:
@@ -122,7 +136,7 @@ def _scorer(name: str, estimator: EstimatorAdapter | None, meter: Meter) -> Metr
             f"metric {name!r} is a scorer of scikit-learn and needs an estimator with predict: for a function or a network "
             "give metric=(function(y, outputs), greater_is_better)."
         )
-    return Metric(name, 1, Judge(get_scorer(name), QUICK.get(name), estimator, meter))
+    return Metric(name, 1, Judge(get_scorer(name), QUICK.get(name), estimator, meter), estimator.names)
 
 
 def _predictions(estimator: EstimatorAdapter, meter: Meter) -> Callable[[np.ndarray], np.ndarray]:

@@ -18,6 +18,7 @@ from pellucid.core.errors import InputError, MethodError, ModelError
 from pellucid.core.rivals import Rivals
 from pellucid.methods.effect.scoring import as_truth
 from pellucid.methods.glassbox.simple import in_words, simple_models, texts_of
+from pellucid.models.adapter import first_line
 
 
 def rivals(model: Any, X: Any, y: Any, *, metric: Any = None, margin: float = 0.01, folds: int = 5) -> Rivals:
@@ -73,7 +74,13 @@ def _judged(model: Any, X: Any, y: np.ndarray, scorer: Any, folds: int) -> np.nd
 
     kind = StratifiedKFold if is_classifier(model) and y.ndim == 1 else KFold
     split = kind(folds, shuffle=True, random_state=0)
-    return np.asarray(cross_val_score(model, X, y, scoring=scorer, cv=split, error_score="raise"))
+    try:
+        return np.asarray(cross_val_score(model, X, y, scoring=scorer, cv=split, error_score="raise"))
+    except Exception as error:
+        raise ModelError(
+            f"cross-validating a {type(model).__name__} raised {first_line(error)} Check that it can be fitted on these rows and "
+            "that y misses no value."
+        ) from error
 
 
 def _behind(scores: np.ndarray, folds: int) -> np.ndarray:
