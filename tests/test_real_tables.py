@@ -14,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import pellucid as pc
+from native_tables import KINDS, ask_everything, booster, check_brute, check_fed, watched
 
 pytestmark = pytest.mark.realdata
 
@@ -135,23 +136,36 @@ def test_a_pipeline_on_the_raw_frame(name: str, data_dir: Path):
 
 
 @pytest.mark.parametrize("name", TABLES)
-@pytest.mark.parametrize("kind", ["HistGradientBoosting", "LightGBM"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_native_categories(name: str, kind: str, data_dir: Path):
     X, y = people(name, data_dir / "tabular")
-    X, half = native(X), len(X) // 2
-    if kind == "LightGBM":
-        lightgbm = pytest.importorskip("lightgbm", reason="lightgbm is an optional framework")
-        model = lightgbm.LGBMClassifier(n_estimators=20, num_leaves=8, verbose=-1, n_jobs=1)
-    else:
-        model = HistGradientBoostingClassifier(max_iter=20, categorical_features="from_dtype", random_state=0)
-    model.fit(X[:half], y[:half])
+    X, y, half = native(X), pd.factorize(y, sort=True)[0], len(X) // 2
+    model = booster(kind).fit(X[:half], y[:half])
     held = X[half : half + 200]
     record = pc.explain(model, held[:5], pc.TreeShap())
-    assert np.abs(record.gap).max() < 1e-9 and record.feature_names == tuple(X.columns)
+    assert np.abs(record.gap).max() < (1e-5 if kind == "XGBoost" else 1e-9)
+    assert record.feature_names == tuple(X.columns)
     shuffled = pc.explain(model, held[:5][list(X.columns[::-1])], pc.TreeShap())
     np.testing.assert_allclose(shuffled.values[:, ::-1], record.values, atol=1e-12)
     coded = next(c for c in X.columns if isinstance(X[c].dtype, pd.CategoricalDtype))
     assert np.isfinite(pc.effect(model, held, coded).mean).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("name", "level", "number"), [("Adult", "occupation", "age"), ("German credit", "PurposeOfLoan", "Age")]
+)
+def test_every_verb_on_native_categories(
+    name: str, level: str, number: str, kind: str, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+):
+    X, y = people(name, data_dir / "tabular")
+    X, y, half = native(X), pd.factorize(y, sort=True)[0], len(X) // 2
+    model = booster(kind).fit(X[:half], y[:half])
+    held = X[half : half + 300]
+    check_brute(model, held, level)
+    fed = watched(model, monkeypatch)
+    ask_everything(model, held[list(X.columns[::-1])], y[half : half + 300], level, number)
+    check_fed(fed, X)
 
 
 def test_what_drives_the_score_by_group_is_found(data_dir: Path):
