@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pellucid.core import store
 from pellucid.core.budget import Budget, Cost
 from pellucid.core.cohort import Cohorts
+from pellucid.core.counterfactuals import Counterfactuals
 from pellucid.core.difficulty import Difficulty
 from pellucid.core.effect import Effect
 from pellucid.core.examples import Examples
@@ -25,6 +26,7 @@ from pellucid.core.rules import Rules
 
 if TYPE_CHECKING:
     from pellucid.methods.anchor.anchors import Anchors
+    from pellucid.methods.counterfactual.base import CounterfactualMethod
     from pellucid.methods.difficulty.base import DifficultyMethod
     from pellucid.methods.example.base import PrototypeMethod
     from pellucid.methods.example.submodular_pick import SubmodularPick
@@ -167,6 +169,55 @@ def anchor(
         target=target,
         background=background,
         masker=masker,
+        names=names,
+        extra=extra,
+        budget=budget,
+        batch_size=batch_size,
+        progress=progress,
+    )
+
+
+def counterfactual(
+    model: Any,
+    x: Any,
+    method: CounterfactualMethod | str | None = None,
+    *,
+    target: Any = None,
+    background: Any = None,
+    constraints: Any = None,
+    scm: Any = None,
+    density: Any = None,
+    names: Sequence[str] | None = None,
+    extra: dict[str, Any] | None = None,
+    budget: Budget | None = None,
+    batch_size: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Counterfactuals:
+    """What would change it? The nearest row with the wanted answer, checked on the model and against every constraint.
+
+    Parameters
+    ----------
+    method : a method value or its spelling; None takes Wachter().
+    target : the wanted answer: a class (its name or number; an array (n,) gives one a row), an interval `(low, high)` of the score,
+        None any other class than the one that the model gives.
+    background : (b, *features) rows of the data: what distances are measured in, where answers are looked for.
+    constraints : what may change, `[Immutable("sex"), Increasing("age"), Range("hours", 0, 60), Step("income", 500), "debt <=
+    income"]`. scm : how columns follow from each other, for CausalCounterfactual.
+    density : what likely rows are: "neighbours", "lof", or a function of rows (larger is likelier) such as an autoencoder's.
+
+    The rest is as in `explain`. A row without an answer has `valid=False` and a `reason`; `proof` says whether that is proven.
+    """
+    from pellucid.methods.counterfactual import run
+
+    return run.counterfactual(
+        model,
+        x,
+        method,
+        target=target,
+        background=background,
+        constraints=constraints,
+        scm=scm,
+        density=density,
         names=names,
         extra=extra,
         budget=budget,

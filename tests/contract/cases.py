@@ -25,6 +25,7 @@ from torch.nn import functional
 
 import pellucid as pc
 from nets import Patches, Residual, cnn, mlp
+from pellucid.methods.counterfactual.base import CounterfactualMethod
 from pellucid.methods.difficulty.base import DifficultyMethod
 from pellucid.methods.effect.base import EffectMethod
 from pellucid.methods.example.base import PrototypeMethod
@@ -273,6 +274,32 @@ ENTRIES: dict[str, Entry] = {
         base={"beam_size": pc.Anchors(max_size=2, beam_size=6), "within": pc.Anchors(max_size=1, within=3.0)},
         shown_on={"within": ("function of one number",)},
     ),
+    "Wachter": Entry(
+        pc.Wachter(distance="l2-std"),
+        (*TABLES, "forest on a table"),
+        {
+            "distance": "l1-mad",
+            "answers": 3,
+            "diversity": 5.0,
+            "sparsity": 3.0,
+            "plausible": 0.0,
+            "starts": 1,
+            "points": 3,
+            "probes": 0,
+            "queries": 5,
+        },
+        base={
+            "diversity": pc.Wachter(answers=3),
+            "starts": pc.Wachter(answers=2),
+            "points": pc.Wachter(),
+            "probes": pc.Wachter(),
+        },
+        shown_on=dict.fromkeys(
+            ("distance", "answers", "diversity", "sparsity", "plausible", "starts", "points", "queries"),
+            ("function of a table", "forest on a table"),
+        )
+        | {"probes": ("network on a table",)},
+    ),
     "SubmodularPick": Entry(
         pc.SubmodularPick(k=2),
         ("function of a table", "pipeline on a frame", "function of texts"),
@@ -389,6 +416,11 @@ def ask(method: Any, world: World, model: Any = None, x: Any = None, **more: Any
     if method.card.scope == "global":
         return pc.importance(model, x, world.y, method, **more)
     arguments = {"target": world.target, "background": world.background, **more}
+    if isinstance(method, CounterfactualMethod):
+        density = (
+            None if isinstance(model, nn.Module) else "neighbours"
+        )  # it has kinks, where rounding may choose the way
+        return pc.counterfactual(model, x, method, **{"density": density, **arguments})
     if isinstance(method, pc.Anchors):
         return pc.anchor(model, x, method, **arguments)
     return pc.explain(model, x, method, **arguments)
@@ -401,6 +433,9 @@ def numbers(record: Any) -> np.ndarray:
         return np.stack(facts, axis=1).astype(float)
     if isinstance(record, pc.Influence | pc.Difficulty):
         return record.scores
+    if isinstance(record, pc.Counterfactuals):  # no places: where nearest rows lie side by side, rounding chooses
+        facts = (record.valid, record.sparsity, *np.nan_to_num(record.costs, nan=-1).T)
+        return np.where(record.done[:, None], np.stack(facts, axis=1).astype(float), np.nan)
     if isinstance(record, pc.Examples):
         found = [record.indices, record.weights, record.curve, record.criticisms, record.witness]
         return np.concatenate([part for part in found if part is not None])

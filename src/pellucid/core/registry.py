@@ -20,6 +20,7 @@ VERBS = {
     "cohorts": "pellucid.api",
     "rivals": "pellucid.api",
     "anchor": "pellucid.api",
+    "counterfactual": "pellucid.api",
     "summarize": "pellucid.api",
     "prototypes": "pellucid.api",
     "influence": "pellucid.api",
@@ -63,6 +64,7 @@ METHODS = {
     "PartialDependence": "pellucid.methods.effect.partial_dependence",
     "AccumulatedLocalEffects": "pellucid.methods.effect.accumulated_local_effects",
     "Anchors": "pellucid.methods.anchor.anchors",
+    "Wachter": "pellucid.methods.counterfactual.wachter",
     "SubmodularPick": "pellucid.methods.example.submodular_pick",
     "MMDCritic": "pellucid.methods.example.mmd_critic",
     "ProtoDash": "pellucid.methods.example.proto_dash",
@@ -90,7 +92,16 @@ METRICS = {
     "Agreement": "pellucid.metrics.agreement",
 }
 
-TARGETS = dict.fromkeys(["Class", "Margin", "Predicted", "Output", "Loss", "Custom"], "pellucid.core.target")
+TARGETS = {
+    **dict.fromkeys(["Class", "Margin", "Predicted", "Output", "Loss", "Custom"], "pellucid.core.target"),
+    **dict.fromkeys(["Between", "AnyOther"], "pellucid.core.wanted"),
+}
+
+# What a counterfactual may change.
+CONSTRAINTS = dict.fromkeys(
+    ["Immutable", "Actionable", "Increasing", "Decreasing", "Range", "Step", "Allowed", "OneHot"],
+    "pellucid.core.constraints",
+)
 
 MASKERS = {
     **dict.fromkeys(["Columns", "Baseline", "Nonzero", "Grid"], "pellucid.core.maskers"),
@@ -120,6 +131,7 @@ RECORDS = {
     "Rivals": "pellucid.core.rivals",
     "StudyResult": "pellucid.core.study",
     **dict.fromkeys(["Rules", "Condition"], "pellucid.core.rules"),
+    "Counterfactuals": "pellucid.core.counterfactuals",
     "Examples": "pellucid.core.examples",
     "Influence": "pellucid.core.influence",
     "Difficulty": "pellucid.core.difficulty",
@@ -170,6 +182,7 @@ PUBLIC: dict[str, str] = {
     **METRICS,
     **TARGETS,
     **MASKERS,
+    **CONSTRAINTS,
     **RECORDS,
     **ERRORS,
     **MODELS,

@@ -13,6 +13,7 @@ from pellucid.plot._bar import bar
 from pellucid.plot._beeswarm import beeswarm
 from pellucid.plot._beside import beside
 from pellucid.plot._cohorts import cohorts
+from pellucid.plot._counterfactuals import counterfactuals
 from pellucid.plot._curve import curve, curves
 from pellucid.plot._decision import decision
 from pellucid.plot._disputes import disputes
@@ -40,6 +41,7 @@ __all__ = [
     "beeswarm",
     "beside",
     "cohorts",
+    "counterfactuals",
     "curve",
     "curves",
     "decision",

@@ -11,6 +11,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from pellucid.core.cohort import Cohorts
+from pellucid.core.counterfactuals import Counterfactuals
 from pellucid.core.effect import Effect
 from pellucid.core.errors import InputError
 from pellucid.core.examples import Examples
@@ -21,6 +22,7 @@ from pellucid.plot._agreement import agreement
 from pellucid.plot._bar import bar
 from pellucid.plot._beeswarm import beeswarm
 from pellucid.plot._cohorts import cohorts
+from pellucid.plot._counterfactuals import counterfactuals
 from pellucid.plot._curve import curve
 from pellucid.plot._effect import effect
 from pellucid.plot._examples import examples
@@ -86,6 +88,11 @@ def _(record: Rules, row: int | None = None, ax: Axes | None = None) -> Axes:
     if record.labels is not None and record.labels.ndim == 3 and (row is not None or len(record) == 1):
         return rule_image(record, row or 0, ax)
     return rules(record if row is None else record[row], ax=ax)
+
+
+@show.register
+def _(record: Counterfactuals, row: int | None = None, ax: Axes | None = None) -> Axes:
+    return counterfactuals(record if row is None else record[row], ax=ax)
 
 
 @show.register

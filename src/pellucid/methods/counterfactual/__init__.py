@@ -1,0 +1,1 @@
+"""What would have to be different? The nearest row that the model answers otherwise, within what may change."""

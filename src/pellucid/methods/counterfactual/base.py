@@ -1,0 +1,40 @@
+"""What the counterfactual methods share: a problem in, the answers of each row out."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pellucid.core.method import Method
+from pellucid.methods.counterfactual.distance import Distance
+from pellucid.methods.counterfactual.problem import Answers, Problem
+
+
+@dataclass(eq=False)
+class Outcome:
+    """What a search came to: answers with the wanted answer, cheapest first for each row; words on rows without any."""
+
+    answers: Answers
+    reasons: dict[int, str] = field(default_factory=dict)
+    proven: set[int] = field(default_factory=set)
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class CounterfactualMethod(Method):
+    """Says what a change costs and searches. `answers` is how many a row gets, `queries` how many model rows one row may cost."""
+
+    answers: int
+    queries: int
+    sparsity: float
+    plausible: float
+
+    @abstractmethod
+    def measured(self, background: np.ndarray | None, coded: np.ndarray) -> Distance:
+        """What a change costs, in units of the background (b, p)"""
+
+    @abstractmethod
+    def search(self, problem: Problem) -> Outcome:
+        """A problem whose rows all need a change -> their answers"""

@@ -1,0 +1,143 @@
+"""The nearest row with the wanted answer.
+
+Wachter, Mittelstadt & Russell, "Counterfactual explanations without opening the black box" (2017): among all rows z with the wanted
+answer, the one with the smallest distance to x. They minimise max over lambda of
+
+    lambda (f(z) - y')^2 + d(x, z),      d(x, z) = sum_j |z_j - x_j| / MAD_j
+
+which for growing lambda is the problem solved here, minimise d(x, z) subject to f(z) being the wanted answer, and every answer
+is held
+to it: what is handed back *has* the wanted answer. Four things differ from a descent on that sum. The border is reached by
+solving the linearised problem exactly, over and over (`polish.py`), by the network's gradients or by differences of a black box's
+answers; where there are no slopes (trees, levels, whole numbers), changes found otherwise are undone and drawn in (`search.py`).
+The search begins at many places: single changes, the best of them together, rows of the background that have the answer. All
+rows are searched in step, so that each round is one call of the model. And columns of levels count 1 where they changed, as in
+Mothilal, Sharma & Tan (DiCE, 2020), from whom the wish for several answers that differ comes as well.
+
+The price of an answer is d + `sparsity` times the number of changes + `plausible` times the penalty of `density`. Further
+answers are those of the lowest price less `diversity` times the distance to the nearest answer already chosen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from pellucid.core.constraints import Limits
+from pellucid.core.errors import MethodError
+from pellucid.core.method import Card, check_positive
+from pellucid.methods.counterfactual.base import CounterfactualMethod, Outcome
+from pellucid.methods.counterfactual.choice import diverse
+from pellucid.methods.counterfactual.distance import Distance, parse, units
+from pellucid.methods.counterfactual.polish import inside, polish, reach
+from pellucid.methods.counterfactual.problem import Answers, Problem, Spent, cheapest
+from pellucid.methods.counterfactual.search import draw_in, undo
+from pellucid.methods.counterfactual.starts import begin
+
+_FINE = 7  # rounds of eighths in drawing in: 2^-21 of the way
+_POLISHED = 3  # answers a row that are polished, beyond those that are wanted
+_STEPS = 25  # linearised steps of polishing at most
+
+
+@dataclass(frozen=True)
+class Wachter(CounterfactualMethod):
+    """`distance` is a norm ("l1", "l2", "linf"), alone or with the unit of its columns ("l1-mad", "l2-std", "l1-range");
+    `answers` how
+    many a row gets; `diversity` how much they are to differ; `sparsity` the price of each change; `plausible` the weight of
+    `density`,
+    where one is given; `starts` how many places the search of a row begins at; `points` how many values of a number are tried
+    alone; `probes` how many directions are tried inside of the distance of the best answer; `queries` how many model rows the
+    search of one row may take.
+    """
+
+    distance: str = "l1-mad"
+    answers: int = 1
+    diversity: float = 0.5
+    sparsity: float = 0.0
+    plausible: float = 1.0
+    starts: int = 6
+    points: int = 12
+    probes: int = 32
+    queries: int = 20_000
+
+    card: ClassVar[Card] = Card(
+        question="What is the smallest change that gives another answer?",
+        scope="local",
+        access="black box",
+        inputs=("table",),
+        output="the nearest rows with the wanted answer, or why there are none",
+        cost="hundreds to thousands of rows: more for many columns",
+        strengths="every answer is checked on the model and against the constraints; mixed columns; several answers at once",
+        weaknesses="nearest is not easiest: what can be acted on has to be said; finds no proof that there is no answer",
+        paper="Wachter, Mittelstadt & Russell 2017",
+        rows=1000,
+        verb="counterfactual",
+    )
+
+    def __post_init__(self) -> None:
+        parse(self.distance)
+        check_positive(self, "answers", "starts", "points", "queries", *["probes"] * bool(self.probes))
+        for name in ("answers", "starts", "points", "probes", "queries"):
+            if not isinstance(getattr(self, name), int):
+                raise MethodError(f"Wachter({name}={getattr(self, name)!r}): expected a whole number.")
+        for name in ("diversity", "sparsity", "plausible"):
+            if not (isinstance(getattr(self, name), int | float) and getattr(self, name) >= 0):
+                raise MethodError(f"Wachter({name}={getattr(self, name)!r}): expected a number from 0 on.")
+
+    def measured(self, background: np.ndarray | None, coded: np.ndarray) -> Distance:
+        norm, unit = parse(self.distance)
+        return Distance(norm, units(unit, background, coded), coded)
+
+    def search(self, problem: Problem) -> Outcome:
+        limits = problem.space.limits
+        try:
+            self._search(problem, np.arange(len(problem.x)))
+            for _ in range(1, self.answers):
+                if not self._elsewhere(problem, limits):
+                    break
+        except Spent:
+            pass  # what was found by then stands
+        problem.space.limits = limits
+        return Outcome(self._chosen(problem))
+
+    def _search(self, problem: Problem, rows: np.ndarray) -> None:
+        first = begin(problem, self.points, 4 * self.starts)
+        walk = rows if hasattr(problem.f, "grad") else rows[~np.isin(rows, first.own)]
+        walked = reach(problem, walk)
+        first = first + walked
+        chosen = cheapest(first, self.starts + self.answers, _signature(problem, first))
+        near = draw_in(problem, undo(problem, chosen), _FINE)
+        near = undo(problem, near)
+        best = cheapest(near, _POLISHED + self.answers, _signature(problem, near))
+        best = best + cheapest(walked, 1)
+        done = polish(problem, best, _STEPS)
+        polish(problem, inside(problem, done, self.probes), _STEPS)
+
+    def _elsewhere(self, problem: Problem, limits: Limits) -> bool:
+        """Search once more for rows that have too few answers, with what each answer mostly rests on held fast."""
+        chosen = self._chosen(problem)
+        count = np.bincount(chosen.own, minlength=len(problem.x))
+        short = np.flatnonzero((count > 0) & (count < self.answers))
+        fast = np.ones(limits.frozen.shape, dtype=bool)  # the other rows are through
+        fast[short] = limits.frozen[short]
+        parts = problem.distance.parts(problem.x[chosen.own], chosen.z)
+        fast[chosen.own, parts.argmax(axis=1)] = True
+        short = short[~fast[short].all(axis=1)]
+        before = len(problem.found)
+        problem.space.limits = replace(limits, frozen=fast)
+        if len(short):
+            self._search(problem, short)
+        return len(problem.found) > before
+
+    def _chosen(self, problem: Problem) -> Answers:
+        return diverse(problem, problem.found, self.answers, self.diversity)
+
+
+def _signature(problem: Problem, answers: Answers) -> np.ndarray:
+    """(m,) a number for each set of changed columns, so that starts differ"""
+    if not len(answers):
+        return np.zeros(0, np.int64)
+    moved = np.packbits(problem.moved(answers.own, answers.z), axis=1)
+    return np.unique(moved, axis=0, return_inverse=True)[1].ravel()
