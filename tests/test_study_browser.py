@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -218,47 +219,60 @@ def test_nothing_ticked_is_an_answer_only_after_asking_again(page, tmp_path):
     assert json.loads(page.locator("#copy").input_value())["answer"] == []
 
 
-@pytest.mark.slow
-def test_answers_go_to_the_server_as_they_are_given(browser, page, tmp_path):
-    study = simple(3)
-    with human.serve(study, tmp_path / "answers.jsonl", port=0) as server:
+@contextlib.contextmanager
+def serving(study, file):
+    with human.serve(study, file, port=0) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
-            page.goto(server.url)
-            begin(page)
-            page.get_by_label("yes").check()
-            page.get_by_role("button", name="Next").click()
-            page.wait_for_function("() => document.getElementById('where').textContent === 'page 2 of 3'")
-            assert len(human.read(study, tmp_path / "answers.jsonl").lines) == 1  # whoever stops here has answered one
-            answer_all(page, lambda question, options: ["no"])
-            assert page.locator("#stored").is_visible() and not page.locator("#handing-in").is_visible()
+            yield server
         finally:
             server.shutdown()
             thread.join()
-    result = human.analyze(study, tmp_path / "answers.jsonl")
+
+
+@pytest.mark.slow
+def test_answers_go_to_the_server_as_they_are_given(page, tmp_path):
+    study, file = simple(3), tmp_path / "answers.jsonl"
+    with serving(study, file) as server:
+        page.goto(server.url)
+        begin(page)
+        page.get_by_label("yes").check()
+        page.get_by_role("button", name="Next").click()
+        page.wait_for_function("() => document.getElementById('where').textContent === 'page 2 of 3'")
+        assert len(human.read(study, file).lines) == 1  # whoever stops here has answered one
+        answer_all(page, lambda question, options: ["no"])
+        assert page.locator("#stored").is_visible() and not page.locator("#handing-in").is_visible()
+    result = human.analyze(study, file)
     assert (result.participants, result.arms[0].answers, result.arms[0].mean) == (1, 3, pytest.approx(1 / 3))
 
 
 @pytest.mark.slow
-def test_a_server_that_has_gone_is_told_and_the_answer_is_not_lost(page, tmp_path):
-    study, told = simple(1), []
-    with human.serve(study, tmp_path / "answers.jsonl", port=0) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            page.goto(server.url)
-            begin(page)
-            page.get_by_label("yes").check()
-            page.route(
-                "**/answer", lambda route: route.fulfill(status=503, json={"error": "the disk is full"}), times=1
-            )
-            page.get_by_role("button", name="Next").click()
-            page.get_by_text("This did not work: the disk is full. Please try again.").wait_for()
-            page.get_by_role("button", name="Next").click()
-            page.locator("#stored").wait_for()
-            told += human.read(study, tmp_path / "answers.jsonl").lines
-        finally:
-            server.shutdown()
-            thread.join()
-    assert [line["answer"] for line in told] == [["yes"]]
+def test_an_answer_that_did_not_arrive_is_told_and_not_lost(page, tmp_path):
+    study, file = simple(1), tmp_path / "answers.jsonl"
+    with serving(study, file) as server:
+        page.goto(server.url)
+        begin(page)
+        page.get_by_label("yes").check()
+        page.route("**/answer", lambda route: route.fulfill(status=503, json={"error": "the disk is full"}), times=1)
+        page.get_by_role("button", name="Next").click()
+        page.get_by_text("This did not work: the disk is full. Please try again.").wait_for()
+        assert not file.exists()
+        page.get_by_role("button", name="Next").click()
+        page.locator("#stored").wait_for()
+    assert [line["answer"] for line in human.read(study, file).lines] == [["yes"]]
+
+
+@pytest.mark.slow
+def test_leaving_in_the_middle_is_asked_about_and_after_saving_it_is_not(page, tmp_path):
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.goto(human.write(simple(1), tmp_path / "study.html").as_uri())
+    begin(page)
+    page.reload()
+    assert asked == ["beforeunload"]
+    begin(page)
+    answer_all(page, lambda question, options: ["no"])
+    saved(page, tmp_path / "a.jsonl")
+    page.reload()
+    assert asked == ["beforeunload"]

@@ -112,6 +112,7 @@ def test_texts_and_pictures_are_drawn_as_what_they_are():
     told = pc.explain(model, ["a good film", "a bad, bad film"], pc.ExactShapley(), masker=pc.Words())
     assert drawing.seen(told, 1) == (blocks.Prose("a bad, bad film", "Text"),)
     (words,) = drawing.explained(told, 1)
+    assert "".join(part for part, _ in words.parts) == "a bad, bad film" and words.parts[2] == ("bad", -1.0)
     assert dict(words.parts)["film"] == 0 and min(value for _, value in words.parts) < 0
     images = np.random.default_rng(0).random((2, 8, 8, 1))
     seen = pc.explain(lambda x: x[:, :4].sum((1, 2, 3)), images, pc.Occlusion(window=4, baseline=0.0))
@@ -229,3 +230,12 @@ def test_every_text_can_be_read():
     for name in ("red", "blue"):  # the strongest ground of a word: 45 % of the colour
         strongest = [0.45 * c + 0.55 * 255 for c in named[name]]
         assert contrast(named["ink"], strongest) >= 4.5
+
+
+def test_parts_of_an_unknown_text_are_joined_by_spaces():
+    texts = {"values": np.array([[1.0, -2.0, 0.0]]), "data": np.array([["not", "bad", ""]], object)}
+    told = dataclasses.replace(
+        world().record[:1], layout="tokens", mask=np.array([[True, True, False]]), players=None, **texts
+    )
+    assert drawing.explained(told, 0)[0].parts == (("not", 1.0), (" ", 0.0), ("bad", -2.0), (" ", 0.0))
+    assert drawing.seen(told, 0)[0].text == "not bad "

@@ -101,9 +101,13 @@ def test_the_same_answer_again_is_stored_once(client):
     assert len(client.server.register.file.read_text().splitlines()) == 1
 
 
-def test_seats_run_out(client):
-    for _ in range(3):
-        client.sit()
+def test_seats_run_out_but_those_that_nobody_answered_from_are_given_again(client):
+    seats = [client.sit() for _ in range(3)]
+    client.ask("POST", "/answer", client.line(seats[0]))
+    client.ask("POST", "/answer", client.line(seats[2]))
+    again = client.sit()
+    assert again["seat"] == 1 and again["participant"] != seats[1]["participant"]
+    client.ask("POST", "/answer", client.line(again))
     status, told, _ = client.ask("POST", "/seat", {"consent": True})
     assert status == 409 and "all its participants" in told["error"]
 

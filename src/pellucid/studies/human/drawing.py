@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -79,14 +80,24 @@ def written(value: Any) -> str:
 
 
 def _text(record: Attribution, row: int) -> str:
-    return record.texts[row] if record.texts is not None else " ".join(word for word, _ in _parts(record, row))
+    return record.texts[row] if record.texts is not None else "".join(word for word, _ in _parts(record, row))
 
 
 def _parts(record: Attribution, row: int) -> tuple[tuple[str, float], ...]:
-    """The text's parts in reading order with their values, without the padding."""
+    """The text cut where its parts begin and end, each piece with the value of its part, 0 between parts."""
+    if record.texts is None or record.players is None or record.players.labels is None:
+        return _joined(record, row)
+    text, (_, values, _) = record.texts[row], record.players.row(row)
+    runs = itertools.groupby(zip(text, record.players.labels[row].tolist(), strict=False), key=lambda pair: pair[1])
+    return tuple(("".join(letter for letter, _ in run), float(values[k]) if k >= 0 else 0.0) for k, run in runs)
+
+
+def _joined(record: Attribution, row: int) -> tuple[tuple[str, float], ...]:
+    """The record's parts in reading order with spaces between, where nobody knows the text itself."""
     values, cells = record.values[row], record.data[row]
     present = np.ones(len(values), bool) if record.mask is None else record.mask[row].astype(bool)
-    return tuple((str(word), float(value)) for word, value in zip(cells[present], values[present], strict=True))
+    pairs = zip(cells[present], values[present], strict=True)
+    return tuple(piece for word, value in pairs for piece in ((str(word), float(value)), (" ", 0.0)))
 
 
 def png(draw: Any, space: tuple[int, ...]) -> str:

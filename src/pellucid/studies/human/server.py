@@ -57,15 +57,24 @@ class Register:
             self.next_seat = 1 + max(self.seats.values(), default=-1)
 
     def sit(self, request: Any) -> dict[str, Any]:
-        """The next seat, for somebody who agrees to take part."""
+        """The next seat, for somebody who agrees to take part; at the end also one whose holder never answered anything."""
         if request != {"consent": True}:
             raise Refused(400, "taking part needs consent")
         with self.lock:
-            if self.next_seat >= self.study.seats:
+            seat = self._free()
+            if seat is None:
                 raise Refused(409, "this study has all its participants")
-            participant, seat = secrets.token_hex(8), self.next_seat
-            self.seats[participant], self.next_seat = seat, seat + 1
+            participant = secrets.token_hex(8)
+            self.seats[participant] = seat
         return {"participant": participant, "seat": seat}
+
+    def _free(self) -> int | None:
+        """The next seat that was never given away, else the first that nobody has answered from."""
+        if self.next_seat < self.study.seats:
+            self.next_seat += 1
+            return self.next_seat - 1
+        used = {self.seats[participant] for participant, _ in self.answered}
+        return next((seat for seat in range(self.study.seats) if seat not in used), None)
 
     def store(self, line: Any) -> dict[str, Any]:
         """One answer, appended and on disk before the page is told so; the same one again changes nothing."""

@@ -68,10 +68,10 @@
           part.className = weight < 0 ? "minus" : "plus";
           part.style.backgroundColor = weight < 0 ? `rgba(33,102,172,${0.45 * share})` : `rgba(193,39,45,${0.45 * share})`;
         }
-        text.append(part, " ");
+        text.append(part);
       }
       const box = titled(block, text);
-      if (block.parts.length > 40) box.className = "whole";
+      if (text.textContent.length > 200) box.className = "whole";
       return box;
     },
     picture: (block) => {
@@ -164,8 +164,8 @@
       participant = [drawn[0], drawn[1]].map((number) => number.toString(16).padStart(8, "0")).join("");
       const given = /^#seat=(\d{1,6})$/.exec(location.hash);
       seat = given ? Number(given[1]) % study.seats.length : drawn[2] % study.seats.length;
-      unsaved = true;
     }
+    unsaved = true;
     turn();
   });
 
@@ -189,6 +189,7 @@
   const finish = () => {
     const text = lines.join("\n") + "\n";
     $(study.token ? "stored" : "handing-in").hidden = false;
+    unsaved = !study.token;
     $("save").href = URL.createObjectURL(new Blob([text], { type: "application/jsonl" }));
     $("save").download = `answers-${participant}.jsonl`;
     $("save").addEventListener("click", () => { unsaved = false; });
