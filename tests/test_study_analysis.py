@@ -213,6 +213,19 @@ def test_files_are_read_and_what_is_wrong_in_them_is_named(tmp_path):
         human.analyze(study, [])
 
 
+def test_an_option_may_hold_any_sign_and_a_file_any_bytes(tmp_path):
+    odd = "two\u2028lines\x85"
+    study = human.Study("A", human.Item("quiz", "Which?", (odd, "no"), (odd,), help={"without": (), "with": ()}))
+    lines, file = human.rehearse(study, {"without": 1.0, "with": 1.0}, participants=2), tmp_path / "a.jsonl"
+    file.write_text(
+        "".join(f"{json.dumps(line, ensure_ascii=False)}\r\n" for line in lines), encoding="utf-8-sig", newline=""
+    )
+    assert human.read(study, file).lines == tuple(lines)
+    file.write_bytes(b"\xff\xfe{")
+    with pytest.raises(pc.InputError, match="line 1 is not JSON"):
+        human.read(study, file)
+
+
 def test_a_condition_that_the_seat_does_not_have_is_noticed():
     study = simple(2)
     line = human.rehearse(study, {"without": 1.0, "with": 1.0}, participants=1)[0]

@@ -119,6 +119,7 @@ def test_a_share_that_is_none_is_a_usage_error(files):
     assert done.exit_code == 2 and "NAME=SHARE" in done.output
 
 
+@pytest.mark.slow
 def test_the_server_runs_until_it_is_interrupted(tmp_path):
     simple().save(tmp_path / "study.json")
     command = [sys.executable, "-m", "pellucid", "study", "serve", "study.json", "--answers", "a.jsonl", "--port", "0"]

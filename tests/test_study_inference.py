@@ -23,6 +23,20 @@ def test_the_randomisation_test_lists_every_arrangement():
     assert inference.randomisation(np.ones(6), np.arange(6) < 3, rng()) == 1.0
 
 
+@given(st.lists(st.integers(1, 7), min_size=2, max_size=7), st.sampled_from([1, 3, 8]), st.data())
+def test_counted_arrangements_are_those_that_are_listed(numbers, q, data):
+    values, k = np.array(numbers) / q, data.draw(st.integers(1, len(numbers) - 1))
+    treated = np.arange(len(values)) < k
+    away = [
+        abs(values[list(chosen)].mean() - np.delete(values, chosen).mean())
+        for chosen in itertools.combinations(range(len(values)), k)
+    ]
+    assert inference.randomisation(values, treated, rng()) == pytest.approx(np.mean(np.array(away) >= away[0] - 1e-9))
+    centred = values - values.mean().round()
+    flipped = [abs((centred * signs).sum()) for signs in itertools.product((1, -1), repeat=len(values))]
+    assert inference.sign_flips(centred, rng()) == pytest.approx(np.mean(np.array(flipped) >= flipped[0] - 1e-9))
+
+
 def test_with_one_answer_each_it_is_fishers_exact_test_for_equal_groups():
     values = np.array([1, 0, 0, 0, 0, 1, 1, 1, 1, 0], float)
     treated = np.arange(10) >= 5

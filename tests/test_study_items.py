@@ -193,7 +193,7 @@ def test_what_is_no_study_file_is_refused(tmp_path, text):
 def test_nothing_evil_in_a_study_gets_out_of_its_place():
     evil = "</script><script>alert(1)</script><img src=x onerror=alert(1)>&\"'"
     item = Item("quiz", evil, (evil, "no"), ("no",), (blocks.Prose(evil, evil),), {"without": (), "with": ()})
-    text = page.render(human.Study(evil, item, consent=evil, welcome=evil, thanks=evil, who=evil, language=evil))
+    text = page.render(human.Study(evil, item, consent=evil, welcome=evil, thanks=evil, who=evil))
     assert "<script>alert" not in text and "<img" not in text
     assert (
         text.count("</script>") == 2

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.core.errors import InputError
-from pellucid.studies.human.study import SCHEMA, Study
+from pellucid.studies.human.study import LONGEST, SCHEMA, Study
 
 PARTICIPANT = re.compile(r"[0-9a-f]{16}")
 _FIELDS = {
@@ -33,7 +33,6 @@ _FIELDS = {
     "seconds",
     "away",
 }
-_LONGEST = 7 * 24 * 3600.0  # seconds on one page
 
 Line = dict[str, Any]
 Source = str | Path | Iterable[Line]
@@ -83,7 +82,8 @@ def _lines(sources: Any) -> Iterator[tuple[str, Line]]:
 
 
 def _of_file(path: Path) -> Iterator[tuple[str, Line]]:
-    for i, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    whole = path.read_text(encoding="utf-8-sig", errors="replace")
+    for i, text in enumerate(whole.split("\n"), 1):  # and at no other sign that ends a line: an option may hold one
         if text.strip():
             try:
                 yield f"{path.name}, line {i}", json.loads(text)
@@ -138,4 +138,4 @@ def _whole(value: Any) -> bool:
 
 def _duration(value: Any) -> bool:
     real = isinstance(value, int | float) and not isinstance(value, bool)
-    return real and math.isfinite(value) and 0 <= value <= _LONGEST
+    return real and math.isfinite(value) and 0 <= value <= LONGEST

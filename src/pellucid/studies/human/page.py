@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pellucid.core.store import appearing
-from pellucid.studies.human.study import SCHEMA, Study
+from pellucid.studies.human.study import LONGEST, SCHEMA, Study
 
 _TEMPLATES = files("pellucid.studies.human") / "templates"
 
@@ -80,6 +80,7 @@ def _data(study: Study, token: str) -> dict[str, Any]:
         "schema": SCHEMA,
         "id": study.id,
         "token": token,
+        "longest": LONGEST,
         "items": [item.for_page() for item in study.items],
         "conditions": study.conditions,
         "seats": [{"order": seat.order, "conditions": seat.conditions} for seat in study.plan],

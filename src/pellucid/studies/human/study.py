@@ -20,6 +20,8 @@ from pellucid.studies.human.item import ATTENTION, Item
 from pellucid.studies.human.seats import Seat
 
 SCHEMA = 1  # of answers and of study files
+LONGEST = 7 * 24 * 3600  # seconds on one page that are still counted
+_MOST = 10_000  # seats: all of them are in the page
 
 CONSENT = (
     "You are asked to take part in a study about explanations of machine-learning models. You will see a number of pages, each "
@@ -48,7 +50,6 @@ class Study:
     welcome: str = WELCOME
     thanks: str = THANKS
     who: str = ""
-    language: str = "en"
 
     def __post_init__(self) -> None:
         named = (dataclasses.replace(item, id=item.id or f"{i + 1}") for i, item in enumerate(_flat(self.items)))
@@ -68,8 +69,8 @@ class Study:
             raise InputError(
                 f"all items of a study share one set of conditions; these have {told}: make a study of each."
             )
-        if not 1 <= self.seats <= 100_000:
-            raise InputError(f"Study(seats={self.seats}): plan for 1 to 100,000 participants.")
+        if not 1 <= self.seats <= _MOST:
+            raise InputError(f"Study(seats={self.seats}): plan for 1 to {_MOST:,} participants.")
         if self.within and len(self.questions) < len(self.items) - len(self.checks):
             raise InputError(
                 "Study(within=True): what an example taught is not unlearned, so a study with examples is between."

@@ -96,6 +96,7 @@
   };
   const item = () => study.items[study.seats[seat].order[place]];
   const condition = () => study.conditions[study.seats[seat].conditions[study.seats[seat].order[place]]];
+  const seconds = (milliseconds) => Math.min(Math.round(milliseconds) / 1000, study.longest);
   const complain = (form, text) => { form.querySelector(".problem").textContent = text; };
 
   const turn = () => {
@@ -179,7 +180,7 @@
     }
     const line = {
       schema: study.schema, study: study.id, participant, consent: true, seat, condition: condition(), position: place, item: now.id,
-      answer, seconds: Math.round(took) / 1000, away: Math.round(away) / 1000,
+      answer, seconds: seconds(took), away: seconds(away),
     };
     if (study.token) await post("/answer", line);
     lines.push(JSON.stringify(line));
