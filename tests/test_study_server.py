@@ -220,6 +220,23 @@ def test_large_and_endless_requests_are_refused(client):
             assert raw.recv(100).split()[1] == str(status).encode()
 
 
+def test_a_file_that_cannot_be_written_is_told_and_the_answer_may_be_sent_again(client):
+    line, file = client.line(client.sit()), client.server.register.file
+    file.mkdir()
+    status, told, _ = client.ask("POST", "/answer", line)
+    assert status == 500 and "could not be stored" in told["error"]
+    file.rmdir()
+    assert client.ask("POST", "/answer", line)[0] == 200 and len(file.read_text().splitlines()) == 1
+
+
+def test_a_page_that_hangs_up_is_no_error(client, capfd):
+    with socket.create_connection(client.server.server_address, timeout=10) as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # closing resets the connection
+        raw.sendall(b"GET / HTTP/1.1\r\n")
+    assert client.ask("GET", "/")[0] == 200
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "HEAD"])
 def test_other_methods_are_not_known(client, method):
     assert client.ask(method, "/")[0] == 501

@@ -9,7 +9,7 @@
 
       v = m / (m - 1) * sum (r_i - p n_i)^2 / n^2,       n_eff = n for one answer each, else p (1 - p) / v * (t_n-1 / t_m-1)^2
 
-  with Student's t at 97.5 %. One answer each is the Clopper-Pearson interval itself.
+  with Student's t at 97.5 %, at most n, and m where all are right or none is. One answer each: the interval of Clopper & Pearson.
 - Difference of two proportions: Newcombe 1998, method 10: the two Wilson limits, here at n_eff, squared and added.
 - Other means: Student's t over participants; Welch's between two groups of them.
 - Guessing: if nobody knows anything, all answers are independent, and the number of right ones is a sum of coins whose distribution

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -85,12 +86,18 @@ class Register:
             if self.seats.get(line["participant"]) != line["seat"]:
                 raise Refused(403, "no seat was given to this participant")
             if key not in self.answered:
-                with self.file.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(line, sort_keys=True) + "\n")
-                    file.flush()
-                    os.fsync(file.fileno())
+                self._append(line)
                 self.answered.add(key)
         return {"stored": True}
+
+    def _append(self, line: Any) -> None:
+        try:
+            with self.file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line, sort_keys=True) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise Refused(500, f"the answer could not be stored ({error.strerror})") from error
 
 
 class Server(ThreadingHTTPServer):
@@ -105,6 +112,11 @@ class Server(ThreadingHTTPServer):
         self.hosts = {f"{_LOCAL}:{own}", f"localhost:{own}", *hosts}
         self.page = render(study, self.token).encode()
         self.routes: dict[str, Callable[[Any], Any]] = {"/seat": self.register.sit, "/answer": self.register.store}
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A page that was closed, or too slow, is no error of ours, and nobody's address is printed."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, "a page")
 
     @property
     def url(self) -> str:
