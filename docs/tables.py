@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from pellucid.core.method import PACES
 from pellucid.core.registry import METHODS, METRICS, resolve
 
 README = Path(__file__).parents[1] / "README.md"
 TAXONOMY = Path(__file__).parent / "taxonomy.md"
-PACES = {0: "none", 1: "a few", 10: "tens", 100: "hundreds", 1000: "thousands"}
 
 
 def methods() -> str:

@@ -367,6 +367,25 @@ def test_compare_says_where_methods_disagree_and_whom_the_evidence_supports(run,
     failed(run("compare", *TABLE, "--method", "Deletion"), 2, "there is no method 'Deletion'")
 
 
+# advise
+
+
+def test_advise_reads_the_cards_and_measures_where_there_is_a_model(run, folder: Path):
+    told = document(run("advise", "--access", "black box", "--modality", "table", "--json"))
+    assert told["choice"] == told["suggestions"][0]["name"] and not told["trials"]
+    shown = run("advise", "--question", "what is enough?")
+    assert shown.exit_code == 0 and "1. Anchors" in shown.stdout and "pc.rivals" in shown.stdout
+    args = ("advise", *TABLE, "--background-size", "2", "--rows", "0:20", "--budget", "20s", "--plot", "advice.png")
+    measured = run(*args, "--out", "advice.npz")
+    assert measured.exit_code == 0, measured.output
+    text = " ".join(measured.stdout.split())
+    assert "measured faithfulness" in text and "choice" in text and "receipt" in text
+    assert max(map(len, measured.stdout.splitlines())) <= 80
+    assert pc.load(folder / "advice.npz").trials and (folder / "advice.png").stat().st_size > 5000
+    failed(run("advise", "--model", "model.skops"), 2, "--model and --data go together")
+    failed(run("advise", "--access", "telepathy"), 1, "one or several of black box")
+
+
 # audit
 
 

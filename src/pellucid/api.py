@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pellucid.core import store
+from pellucid.core.advice import Advice
 from pellucid.core.budget import Budget, Cost
 from pellucid.core.cohort import Cohorts
 from pellucid.core.counterfactuals import Counterfactuals
@@ -482,6 +483,59 @@ def compare(
         masker=masker,
         names=names,
         extra=extra,
+    )
+
+
+def advise(
+    *,
+    question: str | None = None,
+    model: Any = None,
+    x: Any = None,
+    y: Any = None,
+    access: str | Sequence[str] | None = None,
+    modality: str | None = None,
+    budget: Budget | float | str | None = None,
+    target: Any = None,
+    background: Any = None,
+    masker: Masker | str | None = None,
+    names: Sequence[str] | None = None,
+    extra: dict[str, Any] | None = None,
+    margin: float = 0.01,
+) -> Advice:
+    """Which method should I use? A short list with reasons, from the methods' cards; with a model and rows, measured.
+
+    Says first whether a model that needs no explaining is accurate enough.
+
+    Parameters
+    ----------
+    question : a verb ("explain", "importance", "anchor", ...), "local" (one prediction) or "global" (the whole model), or a
+        question in words; None takes "explain".
+    model, x : what is to be explained, as in `explain`; candidates are tried on at most 16 of the rows.
+    y : labels of x; an estimator is then cross-validated beside simple models, as `rivals` does within `margin`.
+    access : what one may do with the model: "black box" (ask), "gradients", "inner layer", "structure" (read its trees), "training
+        data", or several of them; None takes what the model at hand allows, without one anything.
+    modality : "table", "image", "volume", "signal" or "text"; None takes that of x.
+    budget : hard limits of all trials together: a Budget, seconds, or "60s". Without a model, `Budget(rows=)` is what a row may
+        cost.
+
+    The rest is as in `explain`.
+    """
+    from pellucid.metrics.advice import run
+
+    return run.advise(
+        question=question,
+        model=model,
+        x=x,
+        y=y,
+        access=access,
+        modality=modality,
+        budget=budget,
+        target=target,
+        background=background,
+        masker=masker,
+        names=names,
+        extra=extra,
+        margin=margin,
     )
 
 

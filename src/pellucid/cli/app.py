@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from pellucid.cli.advise import advise
 from pellucid.cli.anchor import anchor
 from pellucid.cli.audit import audit
 from pellucid.cli.compare import compare
@@ -93,5 +94,5 @@ def app() -> None:
     """
 
 
-for _command in (audit, explain, anchor, prototypes, evaluate, compare, methods, study):
+for _command in (audit, explain, anchor, prototypes, evaluate, compare, advise, methods, study):
     app.add_command(_command)

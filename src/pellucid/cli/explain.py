@@ -162,11 +162,11 @@ def answered(source: Source, material: Material, question: Asking, answer: Answe
         index = choose(material.rows, len(table), table.source)
         model = source.load()
         with doubting(table):
-            record, usual = _explained(model, table, index, material, question)
-        _keep(record, answer)
+            record, reference = _explained(model, table, index, material, question)
+        keep(record, answer)
     rows = table.take(index)
     labels = None if rows.y is None else rows.y.tolist()
-    return record, Told(index.tolist(), labels, explained_classes(model, record), usual)
+    return record, Told(index.tolist(), labels, explained_classes(model, record), reference)
 
 
 def _explained(
@@ -176,15 +176,17 @@ def _explained(
     from pellucid.cli.data import count, suited
 
     x, names = suited(model, table.take(index).x)
-    usual = _usual(model, table, x, material)
-    record = _watched(question, model, x, None if usual is None else usual.x, names)
+    reference = usual(model, table, x, material)
+    record = _watched(question, model, x, None if reference is None else reference.x, names)
     return (
         record,
-        None if usual is None else f"{count(len(usual), 'row')} of {usual.source}, none of them explained here",
+        None
+        if reference is None
+        else f"{count(len(reference), 'row')} of {reference.source}, none of them explained here",
     )
 
 
-def _usual(model: Any, table: Rows, x: Any, material: Material) -> Rows | None:
+def usual(model: Any, table: Rows, x: Any, material: Material) -> Rows | None:
     """Reference rows: of the other file, or of this one if it holds a table; none for pictures unless given."""
     from pellucid.cli.data import read_features, reference
 
@@ -213,7 +215,7 @@ def _watched(question: Asking, model: Any, x: Any, background: Any, names: Any) 
         return question.ask(model, x, background, names, advance)
 
 
-def _keep(record: Any, answer: Answer) -> None:
+def keep(record: Any, answer: Answer) -> None:
     if answer.out is not None:
         record.save(answer.out)
     if answer.plot is not None:

@@ -11,6 +11,7 @@ import dataclasses
 import json
 import os
 import platform
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -37,6 +38,22 @@ class Budget:
             limit = getattr(self, name)
             if limit is not None and not limit > 0:
                 raise InputError(f"Budget({name}={limit!r}): a limit is a positive number, or None for none.")
+
+
+def as_budget(given: Budget | float | str | None) -> Budget:
+    """A budget of what a user may give: seconds, `"60s"`, `"2m"`, or a budget."""
+    if isinstance(given, Budget):
+        return given
+    if given is None:
+        return Budget()
+    if isinstance(given, int | float) and not isinstance(given, bool):
+        return Budget(seconds=float(given))
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h)?\s*", str(given))
+    if match is None:
+        raise InputError(
+            f"budget {given!r} is no time: write seconds as a number, or '60s', '2m', or Budget(seconds=60)."
+        )
+    return Budget(seconds=float(match[1]) * {"s": 1, "m": 60, "min": 60, "h": 3600}[match[2] or "s"])
 
 
 @dataclass(frozen=True)
@@ -74,6 +91,12 @@ class Meter:
     def __post_init__(self) -> None:
         self._floor = _resident()
         self._start = self.budget.clock()
+
+    def absorb(self, part: Receipt) -> None:
+        """Count what another run has counted, and told, already."""
+        self.rows_forward += part.rows_forward
+        self.rows_backward += part.rows_backward
+        self.peak_bytes = max(self.peak_bytes, part.peak_bytes)
 
     def add(self, forward: int = 0, backward: int = 0) -> None:
         """Count model rows; called after every model call."""

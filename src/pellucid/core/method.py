@@ -18,6 +18,8 @@ from pellucid.core.masking import Game, Masker
 from pellucid.core.scalar import Captured, Differentiable, Scalar
 from pellucid.core.schema import Schema
 
+PACES = {0: "no", 1: "a few", 10: "tens", 100: "hundreds", 1000: "thousands"}  # a card's `rows` in words
+
 
 @dataclass(frozen=True)
 class Card:

@@ -27,6 +27,7 @@ FORMAT = 1
 NESTED = {  # parts of records that are no public names
     "Line": "pellucid.core.records",
     **dict.fromkeys(["Dispute", "Evidence"], "pellucid.core.dispute"),
+    **dict.fromkeys(["Suggestion", "Trial"], "pellucid.core.advice"),
     **dict.fromkeys(["Arm", "Contrast"], "pellucid.core.study"),
 }
 

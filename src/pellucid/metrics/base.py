@@ -203,7 +203,7 @@ class Case:
             )
         if not np.isfinite(made.values).all():
             raise InputError(f"{who} returned values that are NaN or infinite: a metric needs finite maps.")
-        self.f.meter.add(made.receipt.rows_forward, made.receipt.rows_backward)
+        self.f.meter.absorb(made.receipt)
 
 
 def places(values: np.ndarray, x: np.ndarray, channels: int | None) -> np.ndarray:

@@ -83,6 +83,25 @@ def compare(
     return beside(dict(zip(called, records, strict=True)), dict(zip(called, cards, strict=True)))
 
 
+def explained_and_judged(
+    model: Any,
+    x: Any,
+    method: Method,
+    metrics: tuple[Metric, ...],
+    *,
+    target: Any = None,
+    background: Any = None,
+    masker: Masker | None = None,
+    names: Sequence[str] | None = None,
+    extra: dict[str, Any] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[Attribution, Scorecard]:
+    """One method on fresh rows, and its scorecard by the metrics that apply; `progress` is told of every model call."""
+    ways = _Ways(None, None, None, background, masker, extra, progress=progress)
+    record = _Anew(ways, target, None if names is None else tuple(names))(model, x, method)
+    return record, _evaluate(model, record, metrics, ways, fresh=True)
+
+
 def as_metrics(metrics: Any) -> tuple[Metric, ...]:
     """Metric values of what a user may give: values, spellings or classes, several or one."""
     given = metrics if isinstance(metrics, Sequence) and not isinstance(metrics, str) else [metrics]
@@ -108,6 +127,7 @@ class _Ways:
     extra: dict[str, Any] | None
     train: tuple[Any, Any] | None = None
     retrain: Callable[[Any, Any], Any] | None = None
+    progress: Callable[[int], None] | None = None
 
     def take(self, done: np.ndarray) -> _Ways:
         """For the rows that are done."""
@@ -145,6 +165,7 @@ class _Anew:
             masker=self.ways.masker if isinstance(method, GameMethod | SurrogateMethod) else None,
             names=self.names,
             extra=self.ways.extra,
+            progress=self.ways.progress,
         )
 
     def of(self, rows: np.ndarray) -> _Anew:
@@ -178,7 +199,7 @@ def _evaluate(model: Any, record: Attribution, metrics: tuple[Metric, ...], ways
     done = _checked(record)
     record, ways = record[done], ways.take(done)
     ready = prepare(model, given(record), background=ways.background, names=_names(record), extra=ways.extra)
-    meter = Meter()
+    meter = Meter(on_rows=ways.progress)
     with ready.adapter.session():
         case = _case(model, record, ready, ways, meter)
     refused = {metric: why for metric in metrics if (why := refusal(metric, case)) is not None}
@@ -186,9 +207,10 @@ def _evaluate(model: Any, record: Attribution, metrics: tuple[Metric, ...], ways
         raise MethodError(next(iter(refused.values())))
     judges = tuple(metric for metric in metrics if metric not in refused)
     warnings = list(refused.values()) if fresh else _doubts(case, judges)
-    curves = [_curve(metric, case, name, done) for metric, name in zip(judges, _labels(judges), strict=True)]
+    named = zip(judges, _labels(judges), strict=True)
+    curves = [_curve(metric, case, name, done, Meter(on_rows=ways.progress)) for metric, name in named]
     for curve in curves:
-        _count(meter, curve.receipt)
+        meter.absorb(curve.receipt)
     if not done.all():
         warnings.append(f"{int((~done).sum())} of {len(done)} rows are not done and were not judged")
     return Scorecard(
@@ -284,12 +306,11 @@ def _doubts(case: Case, metrics: tuple[Metric, ...]) -> list[str]:
     return found
 
 
-def _curve(metric: Metric, case: Case, name: str, done: np.ndarray) -> Curve:
+def _curve(metric: Metric, case: Case, name: str, done: np.ndarray, meter: Meter) -> Curve:
     """One metric on its own meter, back on all rows of the record.
 
     The model is frozen and in evaluation mode meanwhile, except where the caller's own code trains another one.
     """
-    meter = Meter()
     own = replace(case, f=replace(case.f, meter=meter))
     with nullcontext() if "retrain" in metric.card.needs else case.f.adapter.session():
         reading = metric.measure(own)
@@ -328,12 +349,6 @@ def _receipt(what: Any, case: Case, meter: Meter, warnings: Sequence[str]) -> Re
         scale=case.f.scale,
         warnings=tuple(warnings),
     )
-
-
-def _count(meter: Meter, part: Receipt) -> None:
-    meter.rows_forward += part.rows_forward
-    meter.rows_backward += part.rows_backward
-    meter.peak_bytes = max(meter.peak_bytes, part.peak_bytes)
 
 
 def _labels(values: Sequence[Any]) -> tuple[str, ...]:

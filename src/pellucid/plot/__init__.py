@@ -8,6 +8,7 @@ Without `ax` a new figure is made that `pyplot` knows nothing of: nothing to clo
 notebook shows it when the call is the last line of a cell. Inside a script's window, give axes of `plt.subplots()`.
 """
 
+from pellucid.plot._advice import advice
 from pellucid.plot._agreement import agreement
 from pellucid.plot._bar import bar
 from pellucid.plot._beeswarm import beeswarm
@@ -36,6 +37,7 @@ from pellucid.plot._text import text
 from pellucid.plot._waterfall import waterfall
 
 __all__ = [
+    "advice",
     "agreement",
     "bar",
     "beeswarm",

@@ -10,6 +10,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from pellucid.core.advice import Advice
 from pellucid.core.cohort import Cohorts
 from pellucid.core.counterfactuals import Counterfactuals
 from pellucid.core.effect import Effect
@@ -18,6 +19,7 @@ from pellucid.core.examples import Examples
 from pellucid.core.records import Attribution, Comparison, Curve, Importance, Scorecard
 from pellucid.core.rules import Rules
 from pellucid.core.study import StudyResult
+from pellucid.plot._advice import advice
 from pellucid.plot._agreement import agreement
 from pellucid.plot._bar import bar
 from pellucid.plot._beeswarm import beeswarm
@@ -81,6 +83,11 @@ def _(record: Scorecard, row: int | None = None, ax: Axes | None = None) -> Axes
 @show.register
 def _(record: Comparison, row: int | None = None, ax: Axes | None = None) -> Axes:
     return agreement(record, row, ax)
+
+
+@show.register
+def _(record: Advice, row: int | None = None, ax: Axes | None = None) -> Axes:
+    return advice(record, ax)
 
 
 @show.register

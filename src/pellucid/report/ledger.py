@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pellucid.core.budget import Budget, Meter, Receipt
-from pellucid.core.errors import InputError, PellucidError
+from pellucid.core.budget import as_budget as as_budget  # audits are asked with one
+from pellucid.core.errors import PellucidError
 
 Progress = Callable[[str, float], None]
 Because = Literal["budget", "interrupted", "model"]
@@ -129,19 +129,3 @@ class Ledger:
         limits = [] if b.seconds is None else [f"{b.seconds:g} seconds"]
         limits += [] if b.rows is None else [f"{b.rows:,} model rows"]
         return " and ".join(limits) or "nothing"
-
-
-def as_budget(given: Budget | float | str | None) -> Budget:
-    """A budget of what a user may give: seconds, `"60s"`, `"2m"`, or a budget."""
-    if isinstance(given, Budget):
-        return given
-    if given is None:
-        return Budget()
-    if isinstance(given, int | float) and not isinstance(given, bool):
-        return Budget(seconds=float(given))
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h)?\s*", str(given))
-    if match is None:
-        raise InputError(
-            f"budget {given!r} is no time: write seconds as a number, or '60s', '2m', or Budget(seconds=60)."
-        )
-    return Budget(seconds=float(match[1]) * {"s": 1, "m": 60, "min": 60, "h": 3600}[match[2] or "s"])
