@@ -77,6 +77,14 @@ def test_the_list_starts_with_the_best_of_every_family():
     assert everything[-len(failing) :] == failing and failing
 
 
+def test_methods_that_fail_a_check_take_no_ones_place(monkeypatch):
+    wish = shortlist.Wish(("explain",), ("black box", "gradients", "inner layer"), "image", None)
+    whole, known = shortlist.shortlist(wish, None)[0], shortlist.known()
+    sound = [each for each in known if not each.card.fails]
+    monkeypatch.setattr(shortlist, "known", lambda: sound)
+    assert [name for name in whole if not getattr(pc, name).card.fails] == shortlist.shortlist(wish, None)[0]
+
+
 @pytest.mark.parametrize(
     ("question", "verb"),
     [
