@@ -48,6 +48,29 @@ def test_rows_are_finished_one_by_one_until_the_budget_is_spent():
     assert np.isnan(record.values[3:]).all()
 
 
+@pytest.mark.parametrize(("rows", "done"), [(1000, 0), (4 + 2**12 - 1, 0), (4 + 2**12, 1), (4 + 3 * 2**12 + 7, 3)])
+def test_a_row_that_cannot_be_paid_for_is_not_begun(rows: int, done: int):
+    """Exact values of 12 columns take 4,096 rows per row, after 4 for the scores: known before the first one."""
+    x = np.ones((4, 12))
+    record = pc.explain(
+        lambda b: b.sum(1), x, pc.ExactShapley(), background=np.zeros((1, 12)), budget=pc.Budget(rows=rows)
+    )
+    assert record.done.tolist() == [True] * done + [False] * (4 - done)
+    assert record.receipt.rows_forward == 4 + done * 2**12 <= rows
+    assert record.receipt.warnings == (f"the budget of {rows:,} model rows left out {4 - done} of 4 rows",)
+    np.testing.assert_allclose(record.values[:done], 1.0)
+    assert np.isnan(record.values[done:]).all() and np.isnan(record.gap[done:]).all()
+
+
+def test_an_exact_method_stops_before_the_budget_is_overrun():
+    """Occlusion of 3 columns costs 5 rows per row: 8 + 17 pay for three rows, and the two left over for none."""
+    record = pc.explain(
+        lambda x: x.sum(1), np.ones((8, 3)), pc.Occlusion(), background=np.zeros((1, 3)), budget=pc.Budget(rows=8 + 17)
+    )
+    assert record.done.sum() == 3 and record.receipt.rows_forward == 8 + 15
+    assert record.receipt.warnings == ("the budget of 25 model rows left out 5 of 8 rows",)
+
+
 def test_a_large_budget_changes_nothing():
     x = np.random.default_rng(0).normal(size=(20, 3))
     free = pc.explain(np.tanh, x, pc.Occlusion(), background=x[:2], target=0)

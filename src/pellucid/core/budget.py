@@ -68,13 +68,14 @@ class Cost:
 
 def _resident() -> int:
     """The process's resident bytes."""
-    return int(_process(os.getpid()).memory_info().rss)
+    return _gauge(os.getpid())()
 
 
 @lru_cache(maxsize=1)
-def _process(pid: int) -> psutil.Process:
-    """Looked up once a process: finding it costs more than asking it; a fork has a number of its own."""
-    return psutil.Process(pid)
+def _gauge(pid: int) -> Callable[[], int]:
+    """How to read them, looked up once a process (a fork has a number of its own): finding out costs more than reading."""
+    process = psutil.Process(pid)
+    return lambda: int(process.memory_info().rss)
 
 
 @dataclass

@@ -14,7 +14,7 @@ from pellucid.core.schema import Schema
 def plain_array(x: Any, dtype: type | None = None) -> np.ndarray:
     """A NumPy array of an array, a list of numbers or a torch tensor (detached, on the CPU)."""
     if hasattr(x, "detach"):
-        x = x.detach().cpu()
+        x = _on_cpu(x.detach())
         x = x.float() if str(x.dtype) == "torch.bfloat16" else x  # NumPy has no bfloat16
     try:
         array = np.asarray(x, dtype=dtype)
@@ -25,6 +25,16 @@ def plain_array(x: Any, dtype: type | None = None) -> np.ndarray:
             f"an array of dtype {array.dtype} is not numbers: give numbers, or a data frame whose columns have names and types."
         )
     return array
+
+
+def _on_cpu(tensor: Any) -> Any:
+    try:
+        return tensor.cpu()
+    except (NotImplementedError, RuntimeError) as error:
+        raise InputError(
+            f"a tensor on device {str(tensor.device)!r} cannot be brought to the CPU ({str(error).splitlines()[0]}): "
+            "give one that holds data, such as tensor.to('cpu') of it."
+        ) from error
 
 
 def plain_data(x: Any) -> tuple[np.ndarray, Schema | None, tuple[str, ...] | None]:

@@ -124,6 +124,10 @@ class GameMethod(Method):
         """The masker that the method's own fields describe, if it has such fields."""
         return None
 
+    def price(self, players: int) -> int | None:
+        """How many coalitions a row takes, where that is known before: a row that the budget cannot pay is not begun."""
+        return None
+
     @abstractmethod
     def attribute(self, game: Game, rng: np.random.Generator) -> Parts:
         """-> values (n, p) over players"""

@@ -24,6 +24,7 @@ class Block:
     parts: Parts
     bound: Bound | None
     masker: Masker | None
+    done: bool = True  # False where the budget could not pay for them
 
 
 def record(
@@ -33,7 +34,7 @@ def record(
     inputs, n = ready.inputs, len(scores)
     done = np.zeros(n, bool)
     for block in blocks:
-        done[block.rows] = True
+        done[block.rows] = block.done
     values = _gather(blocks, n, lambda b: b.parts.values if b.bound is None else b.bound.lift(b.parts.values), 0.0)
     assert values is not None
     stderr = _gather(
@@ -158,7 +159,7 @@ def _all_converged(blocks: list[Block]) -> bool | None:
 
 def _unchanged(bound: Bound | None) -> int:
     """Rows that look the same with everything hidden: a constant picture filled with its mean."""
-    if not isinstance(bound, Covering):
+    if bound is None or not isinstance(bound, Covering):  # asking a protocol takes long
         return 0
     same = (bound.drawn == bound.x).all(axis=tuple(range(2, bound.drawn.ndim)))  # (draws, n)
     return int(same.all(axis=0).sum())
@@ -181,7 +182,8 @@ def _warnings(
             f"what hidden parts show equals the data in {same} of {len(done)} rows, so hiding changes nothing there"
         )
     if not done.all():
-        found.append(f"the budget of {meter.limit()} left out {int((~done).sum())} of {len(done)} rows")
+        limit = meter.limit() or f"{meter.budget.rows:,} model rows"  # reached, or too little for the next row
+        found.append(f"the budget of {limit} left out {int((~done).sum())} of {len(done)} rows")
     elif method.card.sampled and meter.limit():
         found.append(f"sampling stopped at the budget of {meter.limit()}")
     scale = np.maximum(np.abs(scores - base), 1e-3 * np.maximum(np.abs(scores), 1))

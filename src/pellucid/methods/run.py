@@ -170,29 +170,33 @@ class _Run:
     scores: np.ndarray
 
     def blocks(self) -> list[Block]:
-        total = len(self.f.inputs.x)
-        return [self._block(rows) for rows in self._pace(total)]
+        found: list[Block] = []
+        for rows in self._pace(len(self.f.inputs.x)):
+            found.append(self._block(rows))
+            if not found[-1].done:
+                break
+        return found
 
     def _pace(self, total: int) -> Iterator[slice]:
         """Blocks of rows: all that memory allows, or growing from one row while a budget watches."""
         limit = self._room(total)
         watched = not self.method.card.sampled and self.meter.budget != Budget()
         start, size = 0, 1 if watched else limit
-        while start < total and not (start and self.meter.spent):
+        while start < total and size and not (start and self.meter.spent):
             seconds, rows = self.meter.seconds, self.meter.rows_left()
             stop = min(start + size, total)
             yield slice(start, stop)
             start, size = stop, min(2 * size, limit, self._affordable(stop - start, seconds, rows))
 
     def _affordable(self, rows: int, seconds: float, rows_left: float) -> int:
-        """How many rows the rest of the budget pays for at the price of the last block; at least one."""
-        prices = []
+        """How many rows the rest of the budget pays for at the price of the last block; by the clock at least one."""
+        by_clock = by_rows = 2**30
         if self.meter.budget.seconds is not None:
             per_row = (self.meter.seconds - seconds) / rows
-            prices.append((self.meter.budget.seconds - self.meter.seconds) / max(per_row, 1e-9))
+            by_clock = max(1, int((self.meter.budget.seconds - self.meter.seconds) / max(per_row, 1e-9)))
         if self.meter.budget.rows is not None:
-            prices.append(self.meter.rows_left() / max((rows_left - self.meter.rows_left()) / rows, 1e-9))
-        return max(1, int(min(prices, default=2**30)))
+            by_rows = int(self.meter.rows_left() / max((rows_left - self.meter.rows_left()) / rows, 1e-9))
+        return min(by_clock, by_rows)
 
     def _room(self, total: int) -> int:
         """Rows whose masked inputs, or whose neighbours' scores, fit in memory together."""
@@ -214,7 +218,10 @@ class _Run:
             bound = self.masker.of(rows).bind(x, background, f.inputs.form)
             if not bound.names:
                 return Block(rows, _nothing_to_hide(method, f(x)), bound, self.masker)
-            return Block(rows, _play(method, Game(f, bound, len(x))), bound, self.masker)
+            game = Game(f, bound, len(x))
+            if _too_dear(method, game):
+                return Block(rows, _left_out(game), bound, self.masker, done=False)
+            return Block(rows, _play(method, game), bound, self.masker)
         if isinstance(method, TreeMethod) and f.inputs.form.text is not None:
             raise MethodError(f"{type(method).__name__} reads a table's trees, and x holds texts: use KernelShap().")
         if isinstance(method, TreeMethod):
@@ -252,6 +259,16 @@ def _nothing_to_hide(method: Method, scores: np.ndarray) -> Parts:
     """No player, no value: scores (n,)"""
     nothing = np.empty((len(scores), 0))
     return Parts(nothing, None if isinstance(method, SurrogateMethod) else scores, stderr=nothing)
+
+
+def _too_dear(method: Method, game: Game) -> bool:
+    """Whether a method knows beforehand that the budget cannot pay for a game."""
+    price = method.price(game.players) if isinstance(method, GameMethod) else None
+    return price is not None and game.affordable(price) < price
+
+
+def _left_out(game: Game) -> Parts:
+    return Parts(np.full((game.rows, game.players), np.nan))
 
 
 def _play(method: Method, game: Game) -> Parts:

@@ -47,6 +47,10 @@ class ExactShapley(GameMethod):
         complete=True,
     )
 
+    def price(self, players: int) -> int:
+        check_players(players)
+        return int(2**players)
+
     def attribute(self, game: Game, rng: np.random.Generator) -> Parts:
         values, base = _fold(game, shapley_weights)
         return Parts(values, base_values=base)
