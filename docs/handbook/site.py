@@ -26,6 +26,7 @@ KEPT = {
     "docs/lime_or_shap.md": "concepts/lime_or_shap.md",
     "docs/taxonomy.md": "concepts/taxonomy.md",
     "docs/studies.md": "concepts/studies.md",
+    **{f"docs/reasons/{name}.md": f"reasons/{name}.md" for name in ("index", "debugging", "bias", "trust", "vetting")},
     "docs/evidence/gradient.md": "evidence/gradient.md",
     "docs/evidence/removal.md": "evidence/removal.md",
     "docs/evidence/speed.md": "evidence/speed.md",
@@ -116,6 +117,15 @@ def nav() -> Nav:
                 {"Studies with people": "concepts/studies.md"},
                 {"Architecture": "concepts/architecture.md"},
                 {"What is covered": "concepts/coverage.md"},
+            ]
+        },
+        {
+            "Reasons": [
+                "reasons/index.md",
+                {"Debugging": "reasons/debugging.md"},
+                {"Bias, group by group": "reasons/bias.md"},
+                {"When to trust a prediction": "reasons/trust.md"},
+                {"Vetting before deployment": "reasons/vetting.md"},
             ]
         },
         {"Methods": ["methods/index.md", *methods]},

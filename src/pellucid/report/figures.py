@@ -84,13 +84,15 @@ def _untitled(ax: Axes) -> None:
 
 
 def agreement(comparison: Comparison) -> str:
-    """Every method with every other."""
-    return svg(lambda ax: _untitled(plot.agreement(comparison, ax=ax)), 1.5 + 0.45 * len(comparison.names))
+    """Every method with every other; the more of them, the larger, so that each number has room."""
+    count = len(comparison.names)
+    width = COLUMN + max(0, count - 4) * 0.55
+    return svg(lambda ax: _untitled(plot.agreement(comparison, ax=ax)), 1.5 + 0.48 * count, width)
 
 
 def curves(records: dict[str, Curve]) -> str:
     """One metric's mean curves, method by method."""
-    return svg(lambda ax: _legend_below(plot.curves(records, ax=ax)), 3.4 + 0.2 * len(records))
+    return svg(lambda ax: _legend_below(plot.curves(records, ax=ax)), 3.5 + 0.22 * (len(records) + 2))
 
 
 def _legend_below(ax: Axes) -> None:

@@ -28,7 +28,15 @@ def simple(made: Rivals) -> dict[str, Any]:
         for i, name in enumerate(made.names)
     ]
     unit = {"r2": "R²"}.get(made.metric, made.metric)
-    return {"lines": lines, "best": made.best, "unit": unit, "margin": made.margin, "folds": made.scores.shape[1]}
+    nearest = lines[1 + int(np.argmin(made.behind[1:, 0]))]
+    return {
+        "lines": lines,
+        "nearest": nearest,
+        "best": made.best,
+        "unit": unit,
+        "margin": made.margin,
+        "folds": made.scores.shape[1],
+    }
 
 
 def groups(audit: Audit) -> list[dict[str, Any]]:
