@@ -274,6 +274,16 @@ ENTRIES: dict[str, Entry] = {
         base={"beam_size": pc.Anchors(max_size=2, beam_size=6), "within": pc.Anchors(max_size=1, within=3.0)},
         shown_on={"within": ("function of one number",)},
     ),
+    "Recourse": Entry(
+        pc.Recourse(points=5),
+        (*TABLES, "forest on a table"),
+        {"cost": "maximum", "answers": 2, "points": 3, "samples": 5, "enumerated": 10, "queries": 5},
+        base={"samples": pc.Recourse(points=9, enumerated=1), "enumerated": pc.Recourse(points=4)},
+        shown_on={
+            "samples": ("function of a table", "forest on a table"),
+            "enumerated": ("function of a table", "forest on a table"),
+        },
+    ),
     "Wachter": Entry(
         pc.Wachter(distance="l2-std"),
         (*TABLES, "forest on a table"),

@@ -195,6 +195,10 @@ class Limits:
         """The limits of some of the rows."""
         return replace(self, x=self.x[rows], low=self.low[rows], high=self.high[rows], frozen=self.frozen[rows])
 
+    def with_frozen(self, frozen: np.ndarray) -> Limits:
+        """The same limits with other cells held fast, (n, p)."""
+        return replace(self, frozen=frozen)
+
     @property
     def coded(self) -> np.ndarray:
         """(p,) True where a column holds codes of levels."""

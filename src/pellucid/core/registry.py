@@ -66,6 +66,7 @@ METHODS = {
     "AccumulatedLocalEffects": "pellucid.methods.effect.accumulated_local_effects",
     "Anchors": "pellucid.methods.anchor.anchors",
     "Wachter": "pellucid.methods.counterfactual.wachter",
+    "Recourse": "pellucid.methods.counterfactual.recourse",
     "SubmodularPick": "pellucid.methods.example.submodular_pick",
     "MMDCritic": "pellucid.methods.example.mmd_critic",
     "ProtoDash": "pellucid.methods.example.proto_dash",

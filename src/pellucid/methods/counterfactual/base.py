@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pellucid.core.method import Method
+from pellucid.core.schema import Column
 from pellucid.methods.counterfactual.distance import Distance
 from pellucid.methods.counterfactual.problem import Answers, Problem
 
@@ -28,12 +29,16 @@ class CounterfactualMethod(Method):
 
     answers: int
     queries: int
-    sparsity: float
-    plausible: float
+    sparsity: float = 0.0  # the price of every change beside its distance
+    plausible: float = 0.0  # the weight of a density
 
     @abstractmethod
-    def measured(self, background: np.ndarray | None, coded: np.ndarray) -> Distance:
+    def measured(self, background: np.ndarray | None, columns: tuple[Column, ...]) -> Distance:
         """What a change costs, in units of the background (b, p)"""
+
+    def values(self, background: np.ndarray | None, columns: tuple[Column, ...]) -> dict[int, np.ndarray]:
+        """The values that columns may take, where the method keeps to a grid"""
+        return {}
 
     @abstractmethod
     def search(self, problem: Problem) -> Outcome:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pellucid.core.scalar import pieces
+from pellucid.methods.counterfactual.additive import Additive
 from pellucid.methods.counterfactual.density import Penalty
 from pellucid.methods.counterfactual.distance import Distance
 from pellucid.methods.counterfactual.goal import Goal
@@ -63,6 +64,7 @@ class Problem:
     own: np.ndarray  # (n,) the margins of x itself
     most: int
     wanted: np.ndarray | None = None  # (n, b) background rows that have a row's wanted answer
+    additive: Additive | None = None  # the same question of a number that is a sum over columns
     sparsity: float = 0.0
     plausible: float = 0.0
     penalty: Penalty | None = None
@@ -164,16 +166,24 @@ def _count_before(rows: np.ndarray) -> np.ndarray:
     return made
 
 
-def cheapest(answers: Answers, k: int, signature: np.ndarray | None = None) -> Answers:
-    """For each row its k cheapest answers; with `signature (m,)`, the cheapest of each signature first."""
+def cheapest(answers: Answers, k: int, kind: np.ndarray | None = None) -> Answers:
+    """For each row its k cheapest answers; with `kind (m,)`, only the cheapest of each kind."""
     order = np.lexsort((answers.price, answers.own))
-    if signature is not None:
+    if kind is not None:
         seen: set[tuple[int, int]] = set()
         fresh = np.zeros(len(order), dtype=bool)
         for place, i in enumerate(order.tolist()):
-            key = (int(answers.own[i]), int(signature[i]))
+            key = (int(answers.own[i]), int(kind[i]))
             fresh[place] = key not in seen
             seen.add(key)
         order = order[fresh]
     rank = _count_before(answers.own[order])
     return answers.take(order[rank < k])
+
+
+def signature(problem: Problem, answers: Answers) -> np.ndarray:
+    """(m,) a number for each set of changed columns, so that starts differ"""
+    if not len(answers):
+        return np.zeros(0, np.int64)
+    moved = np.packbits(problem.moved(answers.own, answers.z), axis=1)
+    return np.unique(moved, axis=0, return_inverse=True)[1].ravel()

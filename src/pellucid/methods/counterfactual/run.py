@@ -14,6 +14,7 @@ from pellucid.core.constraints import Limits, Rule, as_constraints
 from pellucid.core.counterfactuals import Counterfactuals, spelled_rules
 from pellucid.core.errors import MethodError
 from pellucid.core.schema import Column
+from pellucid.methods.counterfactual.additive import Additive
 from pellucid.methods.counterfactual.base import CounterfactualMethod, Outcome
 from pellucid.methods.counterfactual.density import Neighbours, penalty
 from pellucid.methods.counterfactual.feasible import contradiction, nearest
@@ -44,7 +45,7 @@ def counterfactual(
     """See `pellucid.api.counterfactual`."""
     ready = prepare(model, x, background=background, names=names, extra=extra, batch_size=batch_size)
     chosen, rules = as_method(method), as_constraints(constraints)
-    question = _Question(ready, chosen, rules, Meter(budget or Budget(), progress), density)
+    question = _Question(model, ready, chosen, rules, Meter(budget or Budget(), progress), density)
     if scm is not None:
         raise MethodError(f"{type(chosen).__name__} reads no structural model: leave scm=None.")
     with ready.adapter.session():
@@ -64,6 +65,7 @@ def as_method(method: Any) -> CounterfactualMethod:
 class _Question:
     """A model, rows, and what may change about them."""
 
+    model: Any
     ready: Prepared
     method: CounterfactualMethod
     rules: tuple[Rule, ...]
@@ -85,7 +87,7 @@ class _Question:
         self.coded = np.array([column.kind == "level" for column in self.columns])
         self.x = inputs.x.astype(float)
         self.background = None if inputs.background is None else inputs.background.astype(float)
-        self.distance = self.method.measured(self.background, self.coded)
+        self.distance = self.method.measured(self.background, self.columns)
         self.limits = Limits.of(self.rules, self.x, self.columns)
 
     def answer(self, target: Any) -> Counterfactuals:
@@ -118,7 +120,10 @@ class _Question:
         dtype = self.ready.inputs.x.dtype
         kept = np.dtype(float) if dtype.kind == "b" else dtype
         space = Space(
-            limits, _model_dtype(self.ready, kept), _moves(self.x, self.background, self.coded), self._switches()
+            limits,
+            _model_dtype(self.ready, kept),
+            _moves(self.x, self.background, self.coded),
+            self._switches() | self.method.values(self.background, self.columns),
         )
         weight = self.method.plausible
         look = None
@@ -133,6 +138,7 @@ class _Question:
             own=own[todo],
             most=self.method.queries,
             wanted=self._wanted(f, made, todo),
+            additive=Additive.of(self.model, self.ready.adapter, f.take(todo), made.take(todo)),
             sparsity=self.method.sparsity,
             plausible=weight,
             penalty=look,

@@ -28,11 +28,12 @@ import numpy as np
 from pellucid.core.constraints import Limits
 from pellucid.core.errors import MethodError
 from pellucid.core.method import Card, check_positive
+from pellucid.core.schema import Column
 from pellucid.methods.counterfactual.base import CounterfactualMethod, Outcome
 from pellucid.methods.counterfactual.choice import diverse
 from pellucid.methods.counterfactual.distance import Distance, parse, units
 from pellucid.methods.counterfactual.polish import inside, polish, reach
-from pellucid.methods.counterfactual.problem import Answers, Problem, Spent, cheapest
+from pellucid.methods.counterfactual.problem import Answers, Problem, Spent, cheapest, signature
 from pellucid.methods.counterfactual.search import draw_in, undo
 from pellucid.methods.counterfactual.starts import begin
 
@@ -86,7 +87,8 @@ class Wachter(CounterfactualMethod):
             if not (isinstance(getattr(self, name), int | float) and getattr(self, name) >= 0):
                 raise MethodError(f"Wachter({name}={getattr(self, name)!r}): expected a number from 0 on.")
 
-    def measured(self, background: np.ndarray | None, coded: np.ndarray) -> Distance:
+    def measured(self, background: np.ndarray | None, columns: tuple[Column, ...]) -> Distance:
+        coded = np.array([column.kind == "level" for column in columns])
         norm, unit = parse(self.distance)
         return Distance(norm, units(unit, background, coded), coded)
 
@@ -107,10 +109,10 @@ class Wachter(CounterfactualMethod):
         walk = rows if hasattr(problem.f, "grad") else rows[~np.isin(rows, first.own)]
         walked = reach(problem, walk)
         first = first + walked
-        chosen = cheapest(first, self.starts + self.answers, _signature(problem, first))
+        chosen = cheapest(first, self.starts + self.answers, signature(problem, first))
         near = draw_in(problem, undo(problem, chosen), _FINE)
         near = undo(problem, near)
-        best = cheapest(near, _POLISHED + self.answers, _signature(problem, near))
+        best = cheapest(near, _POLISHED + self.answers, signature(problem, near))
         best = best + cheapest(walked, 1)
         done = polish(problem, best, _STEPS)
         polish(problem, inside(problem, done, self.probes), _STEPS)
@@ -133,11 +135,3 @@ class Wachter(CounterfactualMethod):
 
     def _chosen(self, problem: Problem) -> Answers:
         return diverse(problem, problem.found, self.answers, self.diversity)
-
-
-def _signature(problem: Problem, answers: Answers) -> np.ndarray:
-    """(m,) a number for each set of changed columns, so that starts differ"""
-    if not len(answers):
-        return np.zeros(0, np.int64)
-    moved = np.packbits(problem.moved(answers.own, answers.z), axis=1)
-    return np.unique(moved, axis=0, return_inverse=True)[1].ravel()
