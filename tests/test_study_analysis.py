@@ -199,7 +199,7 @@ def test_files_are_read_and_what_is_wrong_in_them_is_named(tmp_path):
     file.write_text("".join(f"{json.dumps(line)}\n" for line in lines[:2]) + "\n")
     other.write_text("".join(f"{json.dumps(line)}\n" for line in lines[1:]))
     read = human.read(study, [file, other])
-    assert len(read.lines) == 4 and read.repeated == 1 and len(read.participants) == 2
+    assert len(read.lines) == 4 and read.repeated == 1 and len(read.people) == 2
     assert human.analyze(study, read).participants == 2
     other.write_text(json.dumps(lines[2])[:40])
     with pytest.raises(pc.InputError, match=r"b.jsonl, line 1 is not JSON: was the file cut off"):

@@ -68,12 +68,11 @@ def analyze(
     """
     start = time.perf_counter()
     given = answers if isinstance(answers, Answers) else read(study, answers)
-    kept = [one for one in given.participants if _missed(study, given.of(one)) <= misses]
-    if not kept:
+    people = [lines for lines in given.people.values() if _missed(study, lines) <= misses]
+    if not people:
         raise InputError(
-            f"{len(given.participants)} participants answered and none of them counts: there is nothing to analyse."
+            f"{len(given.people)} participants answered and none of them counts: there is nothing to analyse."
         )
-    people = [given.of(one) for one in kept]
     cells = [
         one
         for kind in dict.fromkeys(item.kind for item in study.questions)
@@ -85,8 +84,8 @@ def analyze(
         conditions=study.conditions,
         arms=tuple(arm for one in cells for arm in _arms(study, one)),
         contrasts=tuple(line for one in cells for line in _contrasts(study, one, rng)),
-        participants=len(kept),
-        excluded=len(given.participants) - len(kept),
+        participants=len(people),
+        excluded=len(given.people) - len(people),
         unfinished=sum(len(lines) < len(study.items) for lines in people),
         receipt=Receipt(
             method=f"analyze(misses={misses})",

@@ -13,6 +13,8 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +47,13 @@ class Answers:
     lines: tuple[Line, ...]
     repeated: int = 0
 
-    def of(self, participant: str) -> tuple[Line, ...]:
-        """One participant's lines in the order of the pages."""
-        return tuple(line for line in self.lines if line["participant"] == participant)
-
-    @property
-    def participants(self) -> tuple[str, ...]:
-        """Everybody who answered anything, in the order of appearance."""
-        return tuple(dict.fromkeys(line["participant"] for line in self.lines))
+    @cached_property
+    def people(self) -> dict[str, tuple[Line, ...]]:
+        """Each participant's lines in the order of the pages; participants in the order of appearance."""
+        made: dict[str, list[Line]] = {}
+        for line in self.lines:
+            made.setdefault(line["participant"], []).append(line)
+        return {name: tuple(sorted(lines, key=itemgetter("position"))) for name, lines in made.items()}
 
 
 def read(study: Study, sources: Source | Iterable[str | Path]) -> Answers:
