@@ -9,6 +9,9 @@ for slopes phi. Contributions are slopes times what would be removed, so for the
 al.'s sensitivity-n, as in the paper's section 2.3), and only removal makes sense. Removal: random squares of pictures (segments,
 cubes), random sets of a table's columns or of a record's players, as many as drawn evenly. Gaussian: noise on every cell.
 
+The authors' beta may be negative, as captum's is, and then the opposite of an explanation is exactly as good as the explanation.
+Here it is never below 0: values that point the wrong way say nothing (`unexplained` is 1).
+
 By chance: the same row's values dealt out to its places at random, under the same perturbations, so it costs no further model row.
 `unexplained` divides by E[(f(x) - f(x - I))^2], which an explanation of zeros gets: 0 is perfect, 1 says nothing.
 """
@@ -201,7 +204,7 @@ class _Row:
 def _errors(said: np.ndarray, moved: np.ndarray, scaled: bool) -> dict[str, float]:
     """said (k, m), moved (m,) -> the numbers of one row; the first of k is the explanation"""
     power = (said**2).mean(axis=1)
-    beta = np.divide((said * moved).mean(axis=1), power, out=np.zeros(len(said)), where=power > 0)
+    beta = np.maximum(0, np.divide((said * moved).mean(axis=1), power, out=np.zeros(len(said)), where=power > 0))
     scale = beta if scaled else np.ones(len(said))
     squares = (scale[:, None] * said - moved) ** 2  # (k, m)
     errors, all_of_it = squares.mean(axis=1), float((moved**2).mean())
