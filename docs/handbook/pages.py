@@ -75,6 +75,7 @@ def metric(name: str, drawn: Drawn | None) -> str:
         "passes beyond": f"{card.bar:g}, a convention" if card.bar is not None else "",
         "needs besides the values": ", ".join(card.needs),
         "reads if given": ", ".join(getattr(card, "takes", ())),
+        "does not tell from the truth": ", ".join(card.blind),
         "cost": card.cost,
         "paper": card.paper,
     }

@@ -17,6 +17,7 @@ import numpy as np
 import nets
 import pellucid as pc
 from pellucid.metrics.base import Metric
+from pellucid.metrics.checked import WORLDS, Scene
 
 
 def _nothing(record: pc.Attribution) -> dict[str, Any]:
@@ -77,6 +78,45 @@ JUDGES: dict[str, Judge] = {
     "PointingGame": Judge(pc.PointingGame(), {"tolerance": 1, "absolute": True}, told=_bright, asks=False),
     "Localization": Judge(pc.Localization(), {"absolute": True}, told=_bright, asks=False),
     "Agreement": Judge(pc.Agreement(others=("Saliency()",)), {"others": ("InputXGradient()",), "k": 3}),
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """A metric before models whose truth is known (`metrics/checked.py`); `quick` costs less and says the same."""
+
+    metric: Metric
+    quick: Metric
+    worlds: tuple[str, ...] = tuple(WORLDS)
+    told: Callable[[Scene], dict[str, Any]] = lambda scene: {}
+
+
+def _truth(scene: Scene) -> dict[str, Any]:
+    return {"truth": scene.truth}
+
+
+def _where(scene: Scene) -> dict[str, Any]:
+    return {"truth": scene.truth > 0}
+
+
+_TABLES, _PICTURES = ("linear", "additive", "rule"), ("patch", "edges")
+
+# Every metric stands in one of these two: it puts the truth above corrupted copies of it, or it asks something else.
+CHECKED: dict[str, Check] = {
+    "Deletion": Check(pc.Deletion(), pc.Deletion(steps=10, randoms=1)),
+    "Insertion": Check(pc.Insertion(), pc.Insertion(steps=10, randoms=1)),
+    "SufficiencyNecessity": Check(pc.SufficiencyNecessity(), pc.SufficiencyNecessity(randoms=1)),
+    "Infidelity": Check(pc.Infidelity(), pc.Infidelity(samples=40, randoms=1)),
+    "Completeness": Check(pc.Completeness(), pc.Completeness(), _TABLES),
+    "PointingGame": Check(pc.PointingGame(), pc.PointingGame(), _PICTURES, _where),
+    "Localization": Check(pc.Localization(), pc.Localization(), _PICTURES, _where),
+    "Agreement": Check(pc.Agreement(), pc.Agreement(), told=_truth),
+}
+EXCUSED: dict[str, str] = {
+    "Sparsity": "asks how much room an explanation takes, whatever the model does",
+    "Stability": "asks whether an explanation stays, not whether it is right",
+    "MaxSensitivity": "asks whether an explanation stays, not whether it is right",
+    "ModelRandomization": "asks whether an explanation depends on the weights: noise does not, and passes",
 }
 
 

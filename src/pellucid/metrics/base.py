@@ -61,6 +61,7 @@ class MetricCard:
     takes: tuple[str, ...] = ()  # arguments of `evaluate` that this metric reads if given
     bar: float | None = None  # the mean passes beyond it; a convention, said to be one
     texts: bool = False  # whether it can judge explanations of texts
+    blind: tuple[str, ...] = ()  # of `checked.py`: corruptions, or a whole world, that it does not tell from the truth
     ranks: bool = True  # judges an order or pattern, so a constant map says nothing and is left out of the mean
 
 

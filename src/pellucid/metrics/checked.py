@@ -5,6 +5,9 @@ about both. `rates` counts how often the truth comes out better. A metric that c
 names it on its card (`blind`); everything else it has to win in 95 % of draws. The same functions check a metric of your own:
 
     rates(MyMetric(), "linear")     ->     {"swapped": 1.0, "noise": 0.97, ...}
+
+"swapped" deals the right values out to the wrong places of each row, "noise" adds twice their spread, "flipped" turns all signs,
+"another row's" is the truth about the next row, "invented" knows nothing.
 """
 
 from __future__ import annotations
@@ -105,7 +108,9 @@ def edges(rng: np.random.Generator) -> Scene:
 
 def _bright(z: np.ndarray) -> np.ndarray:
     """(b, h, w) -> (b,) the mean of the brightest 6 x 6 places that lie together"""
-    return np.asarray(np.lib.stride_tricks.sliding_window_view(z, (6, 6), axis=(1, 2)).mean(axis=(3, 4)).max(axis=(1, 2)))
+    return np.asarray(
+        np.lib.stride_tricks.sliding_window_view(z, (6, 6), axis=(1, 2)).mean(axis=(3, 4)).max(axis=(1, 2))
+    )
 
 
 def _roughness(z: np.ndarray) -> np.ndarray:
@@ -180,7 +185,8 @@ def rates(
         scene = WORLDS[world](rng)
         best = quality(metric, scene, scene.truth, told(scene))
         for name, corrupt in CORRUPTIONS.items():
-            won[name] += best > quality(metric, scene, corrupt(scene.truth, rng), told(scene))
+            worse = quality(metric, scene, corrupt(scene.truth, rng), told(scene))
+            won[name] += best - worse > 1e-9 * max(abs(best), abs(worse), 1)  # equal to rounding is not told apart
     return {name: count / draws for name, count in won.items()}
 
 

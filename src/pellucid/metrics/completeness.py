@@ -25,9 +25,11 @@ class Completeness(Metric):
         question="Do the values add up to the score less the base value?",
         direction="lower",
         range=(0.0, np.inf),
-        chance="none: noise does not add up, and a wrong explanation may",
+        chance="none: 1 for a map of zeros, noise does not add up, and a wrong explanation may",
         cost="none",
-        weaknesses="says nothing of which feature got what: any values can be shifted until they add up",
+        weaknesses="says nothing of which feature got what: any values can be shifted until they add up, and the right values at "
+        "the wrong places are told from the truth in 0 % of draws",
+        blind=("swapped", "another row's"),
         paper="Sundararajan, Taly & Yan 2017",
         needs=("base values",),
         bar=0.01,

@@ -40,7 +40,8 @@ class PointingGame(Metric):
         cost="none",
         weaknesses="looks at a single place of the map; where a person sees the answer need not be where the model looks, so a "
         "right explanation of a shortcut misses; objects in the middle are hit by any map that is high in the middle; a row is a "
-        "hit or a miss, so few rows say little",
+        "hit or a miss, so few rows say little: the truth beat a noisy copy of itself in 63 % of draws of 8 rows",
+        blind=("noise",),
         paper="Zhang et al. 2018",
         needs=("truth",),
     )
