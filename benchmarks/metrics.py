@@ -83,9 +83,7 @@ def beside_quantus(net: nn.Module, args: argparse.Namespace) -> None:
     ways = {"model": net, "x_batch": x, "y_batch": y, "a_batch": values, "batch_size": args.rows, "device": "cpu"}
     again = {"explain_func": gradients}
     quiet = {"disable_warnings": True, "abs": False, "normalise": False}
-    flipping = quantus.PixelFlipping(
-        features_in_step=3 * SIDE * SIDE // args.steps, perturb_baseline=0.0, **quiet
-    )
+    flipping = quantus.PixelFlipping(features_in_step=3 * SIDE * SIDE // args.steps, perturb_baseline=0.0, **quiet)
     sensitivity = quantus.MaxSensitivity(nr_samples=args.samples, lower_bound=0.02, **quiet)
     randomised = quantus.MPRT(layer_order="top_down", **quiet)
     layers = sum(1 for module in net.modules() if hasattr(module, "reset_parameters"))
@@ -141,7 +139,10 @@ def whole_card(net: nn.Module, rows: int) -> None:
         record = pc.explain(net, x, spelling)
         card = pc.evaluate(net, record, metrics)
         seconds = time.perf_counter() - start
-        print(f"{number}/{len(METHODS)} {spelling:20}{seconds:8.1f} s {card.receipt.rows_forward:8,} rows forward", flush=True)
+        print(
+            f"{number}/{len(METHODS)} {spelling:20}{seconds:8.1f} s {card.receipt.rows_forward:8,} rows forward",
+            flush=True,
+        )
     print(f"whole scorecard of {len(METHODS)} methods on {rows} pictures: {time.perf_counter() - begin:.0f} s")
 
 
