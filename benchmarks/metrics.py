@@ -61,7 +61,7 @@ def gradients(model: nn.Module, inputs: Any, targets: Any, **_: Any) -> np.ndarr
 
 def cheapest(runs: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
     """The smallest CPU time of each, taking turns."""
-    found = {name: np.inf for name in runs}
+    found: dict[str, float] = dict.fromkeys(runs, np.inf)
     for _ in range(repeats):
         for name, run in runs.items():
             start = time.process_time()
