@@ -18,6 +18,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +41,7 @@ def network() -> tuple[str, nn.Module]:
         return "MobileNetV2", mobilenet(Path(folder)).eval()
     torch.manual_seed(0)
     widths = (3, 8, 16, 16, 32)
-    layers = [
-        layer
-        for a, b in zip(widths, widths[1:], strict=False)
-        for layer in (nn.Conv2d(a, b, 3, stride=2, padding=1), nn.ReLU())
-    ]
+    layers = [layer for a, b in pairwise(widths) for layer in (nn.Conv2d(a, b, 3, stride=2, padding=1), nn.ReLU())]
     return "four convolutions", nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10)).eval()
 
 
