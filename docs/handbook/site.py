@@ -17,6 +17,8 @@ from pellucid.core.registry import METHODS, METRICS
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 
+REASONS = ("index", "debugging", "bias", "recourse", "trust", "vetting")
+
 # Pages that are kept by hand -> their place in the site.
 KEPT = {
     "README.md": "index.md",
@@ -27,7 +29,7 @@ KEPT = {
     "docs/lime_or_shap.md": "concepts/lime_or_shap.md",
     "docs/taxonomy.md": "concepts/taxonomy.md",
     "docs/studies.md": "concepts/studies.md",
-    **{f"docs/reasons/{name}.md": f"reasons/{name}.md" for name in ("index", "debugging", "bias", "trust", "vetting")},
+    **{f"docs/reasons/{name}.md": f"reasons/{name}.md" for name in REASONS},
     "docs/evidence/gradient.md": "evidence/gradient.md",
     "docs/evidence/removal.md": "evidence/removal.md",
     "docs/evidence/speed.md": "evidence/speed.md",
@@ -126,6 +128,7 @@ def nav() -> Nav:
                 "reasons/index.md",
                 {"Debugging": "reasons/debugging.md"},
                 {"Bias, group by group": "reasons/bias.md"},
+                {"Recourse": "reasons/recourse.md"},
                 {"When to trust a prediction": "reasons/trust.md"},
                 {"Vetting before deployment": "reasons/vetting.md"},
             ]
