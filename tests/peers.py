@@ -14,30 +14,48 @@ from torch import Tensor, nn
 
 
 @contextlib.contextmanager
-def _torchvision() -> Iterator[None]:
-    """A stand-in for torchvision, which has no build for every torch: names that are imported and, for maps, never called."""
-    stubs = {
-        "torchvision": (),
-        "torchvision.transforms": ("Compose", "Normalize", "ToTensor"),
-        "torchvision.transforms.functional": ("resize",),
-    }
-    for module, names in stubs.items():
+def _stand_ins(stubs: dict[str, tuple[str, ...]]) -> Iterator[None]:
+    """Modules that are missing here, of names that a peer imports and that what is compared never calls."""
+    absent = {module: names for module, names in stubs.items() if module not in sys.modules}
+    for module, names in absent.items():
         sys.modules[module] = ModuleType(module)
         for name in names:
             setattr(sys.modules[module], name, None)
     try:
         yield
     finally:
-        for module in stubs:
+        for module in absent:
             del sys.modules[module]
+
+
+TORCHVISION = {  # has no build for every torch
+    "torchvision": (),
+    "torchvision.transforms": ("Compose", "Normalize", "ToTensor"),
+    "torchvision.transforms.functional": ("resize",),
+}
+PKG_RESOURCES = {"pkg_resources": ("get_distribution", "parse_version")}  # setuptools no longer has it
 
 
 def grad_cam() -> Any:
     """The package `pytorch_grad_cam`, or skip."""
     if "pytorch_grad_cam" in sys.modules:
         return sys.modules["pytorch_grad_cam"]
-    with contextlib.nullcontext() if "torchvision" in sys.modules else _torchvision():
+    with contextlib.nullcontext() if "torchvision" in sys.modules else _stand_ins(TORCHVISION):
         return pytest.importorskip("pytorch_grad_cam", reason="grad-cam is a peer, installed for tests only")
+
+
+def dalex() -> Any:
+    """The package `dalex`, or skip."""
+    with _stand_ins(PKG_RESOURCES):
+        return pytest.importorskip("dalex", reason="dalex is a peer, installed for tests only")
+
+
+def dalex_orders(rows: int, columns: int, seed: int) -> np.ndarray:
+    """The orders in which dalex shuffles each column in its first repeat, all rows taken (columns, rows)."""
+    stream = np.random.RandomState(seed)
+    return np.stack([stream.choice(range(rows), rows, replace=False) for _ in range(1 + columns)])[
+        1:
+    ]  # the first is y's
 
 
 def raw_map(method: str, model: nn.Module, layer: nn.Module, x: Tensor, column: int) -> np.ndarray:

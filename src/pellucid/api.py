@@ -274,7 +274,8 @@ def effect(
     feature : a column's name or number, or two of them for a surface.
     method : a method value or its spelling; None takes PartialDependence.
     target : an output column or class name; needed where the model has more than one output and is no binary classifier.
-    grid : the values to go along, in the column's own terms; two lists for two columns. None follows the data.
+    grid : the values to go along, in the column's own terms; two lists for two columns. None follows the data; a column of
+        free text has no such values, and is compared at texts that you name.
     """
     from pellucid.methods.effect import effecting
 

@@ -7,7 +7,12 @@ whose value lies in bin k, between the edges z_{k-1} and z_k, are moved to both 
 
 so that no row gets a value that is far from its own, and what goes together with the column is not counted as its effect. The
 mean over the data is 0. Two columns give the surface of what they do together beyond their own two curves (second
-order). Levels without an order are first put next to those they resemble (`level_order.py`).
+order). Levels without an order are first put next to those they resemble (`level_order.py`). A bin that holds no rows moves
+nothing.
+
+The dalex package takes every step from all rows, weighted by a Gaussian around the grid point whose width is a quarter of the
+column's range, and puts the curve's mean over the grid at the mean prediction: up to a constant the same curve where a step is
+the same for all rows, a flatter one where the steps differ along the column.
 """
 
 from __future__ import annotations

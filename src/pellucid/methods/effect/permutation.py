@@ -8,7 +8,8 @@ larger is better (a loss enters with its sign turned),
 so that larger = more important whatever the metric. The permutations pi_1 .. pi_R are the same for all columns: what a
 column gets does not depend on which other columns there are, or on their order. The standard error is that of the mean
 over repeats, on these rows: with few repeats an interval takes Student's t with R - 1 degrees of freedom. Measured on
-rows that the model was trained on, a column that it overfits looks more important than it is: give held-out rows.
+rows that the model was trained on, a column that it overfits looks more important than it is: give held-out rows. Scikit-learn
+shuffles again what it shuffled before, and dalex draws an order for each column; on the same orders both give these numbers.
 
 Where columns go together, shuffling one alone asks about rows that cannot be. `within` shuffles among rows that are alike in
 the other columns (`conditional.py`), and then measures what the column tells beyond them: on a linear model b x of

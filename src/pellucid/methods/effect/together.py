@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 _TOGETHER = 0.8  # rank correlation from which two columns stand in for each other
-_ROWS = 2000  # of the data that are looked at
+_ROWS = 1000  # of the data that are looked at
 _SAID = 3  # pairs that are named
 
 
