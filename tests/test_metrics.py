@@ -164,7 +164,7 @@ def test_rows_that_a_budget_left_out_stay_empty():
 
 # -- explaining again --------------------------------------------------------------------------------------------------
 
-ANEW = ("Stability", "ModelRandomization")
+ANEW = ("Stability", "MaxSensitivity", "ModelRandomization")
 
 
 @pytest.mark.parametrize("name", ANEW)

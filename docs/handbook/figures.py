@@ -16,6 +16,7 @@ import photographs
 from handbook import worlds
 from pellucid import api
 from pellucid.core.registry import VERBS, resolve
+from pellucid.metrics.of_influence import InfluenceMetric
 from pellucid.plot._style import Sheet
 
 DOTS = 140  # an inch
@@ -46,6 +47,8 @@ def method(name: str, folder: Path) -> Drawn:
 def metric(name: str, folder: Path) -> Drawn:
     """Judge relevance on the collage, or Shapley values of the table where a metric knows only tables."""
     judge = worlds.SHOWN.get(name) or resolve(name)()
+    if isinstance(judge, InfluenceMetric):
+        return _traced(judge, folder, name)
     try:
         curve, world, judged = _judged(judge, worlds.pictures(), pc.LRP())
     except pc.PellucidError:
@@ -54,6 +57,20 @@ def metric(name: str, folder: Path) -> Drawn:
     return Drawn(
         _saved(pc.plot.show(curve), folder, name), f"{told}\npc.plot.show(card.curves[0])", world, curve.receipt
     )
+
+
+def _traced(judge: Any, folder: Path, name: str) -> Drawn:
+    """Judge the influence of training rows on a few queries."""
+    train, queries = worlds.measured()
+    record = pc.influence(worlds.logistic(*train), train, queries, pc.InfluenceFunctions(l2=worlds.PENALTY))
+    card = pc.evaluate(None, record, [judge], truth=queries, train=train, retrain=worlds.logistic)
+    told = [
+        f"record = pc.influence(model, (X, y), queries, pc.InfluenceFunctions(l2={worlds.PENALTY:g}))",
+        f"card = pc.evaluate(model, record, [pc.{spelt(judge)}], truth=queries, train=(X, y), retrain=fit)",
+        "pc.plot.show(card.curves[0])",
+    ]
+    file = _saved(pc.plot.show(card.curves[0]), folder, name)
+    return Drawn(file, "\n".join(told), "a logistic model of ten measurements of tumours", card.curves[0].receipt)
 
 
 def _judged(judge: Any, world: Any, judged: Any) -> tuple[Any, str, Any]:

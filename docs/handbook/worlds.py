@@ -24,10 +24,14 @@ COLLAGE = ("cat", "coffee", "astronaut", "rocket")
 TARGET = "cat"
 COLUMN = "mean concave points"  # whose effect is drawn
 
+PENALTY = 0.01  # of the logistic model that influence is traced in
+
 # Methods and metrics whose usual picture is not that of their defaults.
 SHOWN: dict[str, Any] = {
     "Occlusion": pc.Occlusion(window=16, stride=8),
     "RISE": pc.RISE(samples=1000),
+    "InfluenceRemoval": pc.InfluenceRemoval(shares=(0.1,)),
+    "PointingGame": pc.PointingGame(tolerance=2),
     "Agreement": pc.Agreement(others=("IntegratedGradients()", "GradCAM()", "LRP()")),
 }
 ON_PICTURES = {"gradients", "inner layer"}  # access of methods that are drawn on a picture though they know tables too
@@ -60,6 +64,35 @@ def trees() -> Any:
     X, y = table()
     made = HistGradientBoostingClassifier(max_iter=40, max_leaf_nodes=8, random_state=0)
     return made.fit(X.iloc[150:], y.iloc[150:])
+
+
+def measured() -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+    """The measurements as tensors in units of their spread: (X, y) to train on, and (X, y) of twelve queries."""
+    import torch
+
+    X, y = table()
+    Z, y = torch.tensor(((X - X.mean()) / X.std()).to_numpy()), torch.tensor(y.to_numpy())
+    return (Z[150:300], y[150:300]), (Z[:12], y[:12])
+
+
+def logistic(X: Any, y: Any) -> Any:
+    """A network that is a logistic model with a penalty, trained to the end."""
+    import torch
+
+    net = torch.nn.Linear(X.shape[1], 2).double()
+    torch.nn.init.zeros_(net.weight)
+    torch.nn.init.zeros_(net.bias)
+    optimiser = torch.optim.LBFGS(net.parameters(), max_iter=50, line_search_fn="strong_wolfe")
+
+    def loss() -> Any:
+        optimiser.zero_grad()
+        penalty = PENALTY / 2 * sum((weights**2).sum() for weights in net.parameters())
+        value = torch.nn.functional.cross_entropy(net(X), y) + penalty
+        value.backward()
+        return value
+
+    optimiser.step(loss)
+    return net
 
 
 def pictures() -> World:

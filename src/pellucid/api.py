@@ -415,7 +415,7 @@ def hardest(
 
 def evaluate(
     model: Any,
-    record: Attribution,
+    record: Attribution | Influence,
     metrics: Sequence[Any],
     *,
     method: Method | str | None = None,
@@ -429,7 +429,15 @@ def evaluate(
 ) -> Scorecard:
     """Is this explanation any good? One line per metric, whoever computed the record.
 
-    `again(model, x) -> Attribution` explains anew, for metrics that need it; a record of ours knows its own method.
+    Parameters
+    ----------
+    metrics : metric values or their spellings, several or one; each metric's card says what it needs.
+    again : `again(model, x) -> Attribution` explains anew, for metrics that need it; a record of ours knows its own method, and
+        `method` names one for a record that does not.
+    truth : what is known: where the answer is, as masks (n, *space) or boxes (n, boxes, axes, 2), or another explanation; of an
+        Influence, its queries and their true labels (X, y).
+    train, retrain : (X, y), and a function (X, y) -> a new model, for metrics that train anew.
+    background, masker, extra : as in `explain`.
     """
     from pellucid.metrics import run
 

@@ -16,7 +16,7 @@ import numpy as np
 
 import nets
 import pellucid as pc
-from pellucid.metrics.base import Metric
+from pellucid.metrics.base import Judge as Metric
 from pellucid.metrics.checked import WORLDS, Scene
 
 
@@ -27,6 +27,22 @@ def _nothing(record: pc.Attribution) -> dict[str, Any]:
 def _bright(record: pc.Attribution) -> dict[str, Any]:
     """Some places, told by the rows' own data, as if the answer lay there."""
     return {"truth": record.data[:, 0] > 0.7}
+
+
+def _trained(X: np.ndarray, y: np.ndarray) -> Any:
+    """A network that depends on which picture has which label, without the time that training takes."""
+    import torch
+
+    net = nets.cnn()
+    generator = torch.Generator().manual_seed(int((y * np.arange(1, len(y) + 1)).sum()))
+    with torch.no_grad():
+        for weights in net.parameters():
+            weights.add_(0.3 * torch.randn(weights.shape, generator=generator))
+    return net
+
+
+def _training(record: pc.Attribution) -> dict[str, Any]:
+    return {"train": (pictures(), np.arange(4) % 3), "retrain": _trained}
 
 
 @dataclass(frozen=True)
@@ -75,6 +91,7 @@ JUDGES: dict[str, Judge] = {
     "ModelRandomization": Judge(
         pc.ModelRandomization(stages=2, draws=1), {"stages": 3, "draws": 2, "independent": False, "seed": 1}
     ),
+    "DataRandomization": Judge(pc.DataRandomization(draws=1), {"draws": 2, "seed": 1}, told=_training),
     "PointingGame": Judge(pc.PointingGame(), {"tolerance": 1, "absolute": True}, told=_bright, asks=False),
     "Localization": Judge(pc.Localization(), {"absolute": True}, told=_bright, asks=False),
     "Agreement": Judge(pc.Agreement(others=("Saliency()",)), {"others": ("InputXGradient()",), "k": 3}),
@@ -117,6 +134,15 @@ EXCUSED: dict[str, str] = {
     "Stability": "asks whether an explanation stays, not whether it is right",
     "MaxSensitivity": "asks whether an explanation stays, not whether it is right",
     "ModelRandomization": "asks whether an explanation depends on the weights: noise does not, and passes",
+    "DataRandomization": "asks whether an explanation depends on the labels: noise does not, and passes",
+    "InfluenceRemoval": "judges rankings of training rows, not of features",
+}
+
+# Metrics of other records than explanations of rows, with the test file that holds what the suite cannot ask of them.
+ELSEWHERE: dict[str, Judge] = {
+    "InfluenceRemoval": Judge(
+        pc.InfluenceRemoval(), {"shares": (0.5,), "randoms": 1, "repeats": 2, "together": True, "seed": 1}
+    ),  # test_metrics_influence.py
 }
 
 

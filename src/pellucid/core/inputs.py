@@ -45,6 +45,15 @@ def plain_data(x: Any) -> tuple[np.ndarray, Schema | None, tuple[str, ...] | Non
     return codec.schema.readable(codec.encode(x)), codec.schema, codec.schema.names
 
 
+def take_rows(data: Any, rows: np.ndarray) -> Any:
+    """Some rows of anything that has rows, as the same kind of thing: a frame, a column, an array, a tensor, a list."""
+    if hasattr(data, "iloc"):
+        return data.iloc[rows]
+    if is_frame(data):
+        return data[rows.tolist()]
+    return data[rows] if hasattr(data, "shape") else [data[i] for i in rows]
+
+
 def checked(x: np.ndarray, what: str = "x") -> np.ndarray:
     """Refuse what no method can explain: no rows, no features."""
     if x.ndim < 2:

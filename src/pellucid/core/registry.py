@@ -89,6 +89,8 @@ METRICS = {
     "Stability": "pellucid.metrics.stability",
     "MaxSensitivity": "pellucid.metrics.max_sensitivity",
     "ModelRandomization": "pellucid.metrics.model_randomization",
+    "DataRandomization": "pellucid.metrics.data_randomization",
+    "InfluenceRemoval": "pellucid.metrics.influence_removal",
     "PointingGame": "pellucid.metrics.pointing_game",
     "Localization": "pellucid.metrics.localization",
     "Agreement": "pellucid.metrics.agreement",

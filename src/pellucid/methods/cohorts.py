@@ -16,6 +16,7 @@ from pellucid.core.budget import Receipt
 from pellucid.core.cohort import Cohorts
 from pellucid.core.errors import InputError, PellucidError
 from pellucid.core.frames import is_frame
+from pellucid.core.inputs import take_rows
 from pellucid.core.records import Record
 from pellucid.core.registry import VERBS, resolve
 
@@ -110,12 +111,10 @@ def _in_order(labels: np.ndarray, named: np.ndarray, missing: np.ndarray) -> lis
 def _split(value: Any, rows: np.ndarray, n: int) -> Any:
     """The group's part of what has one entry a row; anything else as it is."""
     if is_frame(value):
-        return value.iloc[rows] if hasattr(value, "iloc") else value[rows.tolist()]
+        return take_rows(value, rows)
     if isinstance(value, str | tuple | dict | Record) or not hasattr(value, "__len__") or len(value) != n:
         return value
-    if hasattr(value, "iloc"):
-        return value.iloc[rows]
-    return value[rows] if hasattr(value, "shape") else [value[i] for i in rows]
+    return take_rows(value, rows)
 
 
 def _verb(verb: Callable[..., Any] | str) -> Callable[..., Any]:

@@ -81,10 +81,14 @@ class Reading:
     warnings: tuple[str, ...] = ()
 
 
-class Metric(ABC):
-    """The root: a card and one hole."""
+class Judge(ABC):
+    """The root of all that judges a record: its card. What kind of record, the class says that it is derived from."""
 
     card: ClassVar[MetricCard]
+
+
+class Metric(Judge):
+    """Judges an Attribution: one hole."""
 
     @abstractmethod
     def measure(self, case: Case) -> Reading:

@@ -21,7 +21,7 @@ import numpy as np
 from pellucid.core.errors import MethodError, MissingDependency
 from pellucid.core.registry import need
 from pellucid.metrics.base import Case, Metric, MetricCard, Reading, check_counts
-from pellucid.metrics.similarity import constant, flat, rank_correlation, unit_scale
+from pellucid.metrics.similarity import constant, flat, still_alike, unit_scale
 
 _WINDOW = 7  # of structural similarity, scikit-image's own
 
@@ -66,7 +66,7 @@ class ModelRandomization(Metric):
         ends = [cascade[-1], *(self._map(case, int(depths[-1]), draw) for draw in range(1, self.draws))]
         alone = [self._map(case, int(depth), 0, alone=True) for depth in depths] if self.independent else []
         detail, said = _compared(case, cascade, alone)
-        by_draw = _each(_alike, flat(case.record.values), [flat(map_) for map_ in ends])  # (n, draws)
+        by_draw = _each(still_alike, flat(case.record.values), [flat(map_) for map_ in ends])  # (n, draws)
         detail["by_depth"][:, -1] = by_draw.mean(axis=1)
         dead = np.mean([constant(flat(map_)) for map_ in ends], axis=0)
         return Reading(
@@ -90,11 +90,11 @@ def _compared(
     """Maps of other weights -> (n, depths) each: how like the record's own they are."""
     own, maps = flat(case.record.values), [flat(map_) for map_ in cascade]
     detail = {
-        "by_depth": _each(_alike, own, maps),
-        "by_depth_of_magnitudes": _each(_alike, np.abs(own), [np.abs(map_) for map_ in maps]),
+        "by_depth": _each(still_alike, own, maps),
+        "by_depth_of_magnitudes": _each(still_alike, np.abs(own), [np.abs(map_) for map_ in maps]),
     }
     if alone:
-        detail["by_layer"] = _each(_alike, own, [flat(map_) for map_ in alone])
+        detail["by_layer"] = _each(still_alike, own, [flat(map_) for map_ in alone])
     try:
         similar = _structural(case.places.shape[1:])
     except MissingDependency as error:
@@ -107,11 +107,6 @@ def _compared(
 def _each(alike: Callable[..., np.ndarray], own: np.ndarray, others: list[np.ndarray]) -> np.ndarray:
     """(n, others)"""
     return np.stack([alike(own, other) for other in others], axis=1)
-
-
-def _alike(own: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """(n,) rank correlation; 0 where the other map has lost all pattern, NaN where the row's own had none."""
-    return np.where(constant(own), np.nan, np.nan_to_num(rank_correlation(own, other)))
 
 
 def _structural(space: tuple[int, ...]) -> Callable[[np.ndarray, np.ndarray], np.ndarray] | None:

@@ -6,27 +6,31 @@ libraries are judged by the same code as our own. What is given to `evaluate` be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from pellucid.core import frames, spelling
+from pellucid.core import frames
 from pellucid.core.budget import Meter, Receipt, receipt
 from pellucid.core.errors import InputError, MethodError, SpellingError
+from pellucid.core.influence import Influence
 from pellucid.core.inputs import plain_array
 from pellucid.core.masking import Masker
 from pellucid.core.method import GameMethod, Method, SurrogateMethod
 from pellucid.core.records import Attribution, Comparison, Curve, Scorecard
 from pellucid.core.target import Target
 from pellucid.methods.run import as_masker, as_method, explain
-from pellucid.metrics.base import Again, Case, Metric, refusal
+from pellucid.metrics import of_influence
+from pellucid.metrics.base import Again, Case, Judge, Metric, refusal
 from pellucid.metrics.beside import beside
+from pellucid.metrics.chosen import all_of, as_metrics, check_used, names_of
 from pellucid.metrics.completeness import Completeness
 from pellucid.metrics.deletion import Deletion
 from pellucid.metrics.insertion import Insertion
+from pellucid.metrics.of_influence import InfluenceMetric
 from pellucid.metrics.stability import Stability
 from pellucid.metrics.verdict import line
 from pellucid.models.prepare import Prepared, prepare
@@ -37,8 +41,8 @@ DEFAULTS = (Deletion(), Insertion(), Stability(), Completeness())
 
 def evaluate(
     model: Any,
-    record: Attribution,
-    metrics: Sequence[Metric | str] | Metric | str,
+    record: Attribution | Influence,
+    metrics: Sequence[Judge | str] | Judge | str,
     *,
     method: Method | str | None = None,
     again: Again | None = None,
@@ -51,9 +55,12 @@ def evaluate(
 ) -> Scorecard:
     """See `pellucid.api.evaluate`."""
     chosen = as_metrics(metrics)
-    _check_used(chosen, {"truth": truth, "train": train, "retrain": retrain})
+    check_used(chosen, {"truth": truth, "train": train, "retrain": retrain})
+    if isinstance(record, Influence):
+        judges = all_of(chosen, InfluenceMetric, "an Influence")
+        return of_influence.evaluate(model, record, judges, truth, train, retrain)
     ways = _Ways(method, again, truth, background, as_masker(masker), extra, train, retrain)
-    return _evaluate(model, record, chosen, ways, fresh=False)
+    return _evaluate(model, record, all_of(chosen, Metric, "an Attribution"), ways, fresh=False)
 
 
 def compare(
@@ -72,14 +79,14 @@ def compare(
     chosen = list(dict.fromkeys(as_method(method) for method in methods))
     if not chosen:
         raise InputError("compare needs at least one method, and got none.")
-    judges = as_metrics(DEFAULTS if metrics is None else metrics)
+    judges = all_of(as_metrics(DEFAULTS if metrics is None else metrics), Metric, "an Attribution")
     ways = _Ways(None, None, None, background, as_masker(masker), extra)
     records: list[Attribution] = []
     for method in chosen:
         records.append(_Anew(ways, target, None if names is None else tuple(names))(model, x, method))
         target = target if records[0].target is None else records[0].target
     cards = [_evaluate(model, record, judges, ways, fresh=True) for record in records]
-    called = _labels(chosen)
+    called = names_of(chosen)
     return beside(dict(zip(called, records, strict=True)), dict(zip(called, cards, strict=True)))
 
 
@@ -100,19 +107,6 @@ def explained_and_judged(
     ways = _Ways(None, None, None, background, masker, extra, progress=progress)
     record = _Anew(ways, target, None if names is None else tuple(names))(model, x, method)
     return record, _evaluate(model, record, metrics, ways, fresh=True)
-
-
-def as_metrics(metrics: Any) -> tuple[Metric, ...]:
-    """Metric values of what a user may give: values, spellings or classes, several or one."""
-    given = metrics if isinstance(metrics, Sequence) and not isinstance(metrics, str) else [metrics]
-    made = [spelling.parse(metric) if isinstance(metric, str) else metric for metric in given]
-    made = [metric() if isinstance(metric, type) and issubclass(metric, Metric) else metric for metric in made]
-    for metric in made:
-        if not isinstance(metric, Metric):
-            raise MethodError(f"{metric!r} is no metric: give values such as Deletion() or Stability(trials=10).")
-    if not made:
-        raise InputError("evaluate needs at least one metric, and got none.")
-    return tuple(made)
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,7 +201,7 @@ def _evaluate(model: Any, record: Attribution, metrics: tuple[Metric, ...], ways
         raise MethodError(next(iter(refused.values())))
     judges = tuple(metric for metric in metrics if metric not in refused)
     warnings = list(refused.values()) if fresh else _doubts(case, judges)
-    named = zip(judges, _labels(judges), strict=True)
+    named = zip(judges, names_of(judges), strict=True)
     curves = [_curve(metric, case, name, done, Meter(on_rows=ways.progress)) for metric, name in named]
     for curve in curves:
         meter.absorb(curve.receipt)
@@ -349,16 +343,3 @@ def _receipt(what: Any, case: Case, meter: Meter, warnings: Sequence[str]) -> Re
         scale=case.f.scale,
         warnings=tuple(warnings),
     )
-
-
-def _labels(values: Sequence[Any]) -> tuple[str, ...]:
-    """Class names, spelled out where one stands twice."""
-    names = [type(value).__name__ for value in values]
-    return tuple(name if names.count(name) == 1 else repr(value) for name, value in zip(names, values, strict=True))
-
-
-def _check_used(metrics: tuple[Metric, ...], arguments: Mapping[str, Any]) -> None:
-    """Refuse an argument that no metric of the list reads."""
-    for name, value in arguments.items():
-        if value is not None and not any(name in (*metric.card.takes, *metric.card.needs) for metric in metrics):
-            raise MethodError(f"{name}= was given, and none of {', '.join(_labels(metrics))} reads it: leave it out.")

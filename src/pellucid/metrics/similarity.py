@@ -38,6 +38,11 @@ def kendall(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.array([np.nan if none else kendalltau(one, other).statistic for one, other, none in pairs])
 
 
+def still_alike(own: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """own, other (n, p) -> (n,) rank correlation; 0 where the other map has lost all pattern, NaN where the own had none."""
+    return np.where(constant(own), np.nan, np.nan_to_num(rank_correlation(own, other)))
+
+
 def top_overlap(a: np.ndarray, b: np.ndarray, k: int) -> np.ndarray:
     """a, b (n, p) -> (n,) the share of the k largest magnitudes that both have."""
     return np.asarray((_top(a, k) & _top(b, k)).sum(axis=1) / k)
