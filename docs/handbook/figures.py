@@ -50,10 +50,10 @@ def metric(name: str, folder: Path) -> Drawn:
     if isinstance(judge, InfluenceMetric):
         return _traced(judge, folder, name)
     try:
-        curve, world, judged = _judged(judge, worlds.pictures(), pc.LRP())
+        curve, world, judged, given = _judged(judge, worlds.pictures(), pc.LRP())
     except pc.PellucidError:
-        curve, world, judged = _judged(judge, worlds.tables(8), pc.KernelShap())
-    told = f"card = pc.evaluate(model, pc.explain(model, x, pc.{spelt(judged)}), [pc.{spelt(judge)}])"
+        curve, world, judged, given = _judged(judge, worlds.tables(8), pc.KernelShap())
+    told = f"card = pc.evaluate(model, pc.explain(model, x, pc.{spelt(judged)}), [pc.{spelt(judge)}]{given})"
     return Drawn(
         _saved(pc.plot.show(curve), folder, name), f"{told}\npc.plot.show(card.curves[0])", world, curve.receipt
     )
@@ -73,14 +73,15 @@ def _traced(judge: Any, folder: Path, name: str) -> Drawn:
     return Drawn(file, "\n".join(told), "a logistic model of ten measurements of tumours", card.curves[0].receipt)
 
 
-def _judged(judge: Any, world: Any, judged: Any) -> tuple[Any, str, Any]:
+def _judged(judge: Any, world: Any, judged: Any) -> tuple[Any, str, Any, str]:
     model = world.model()
     record = pc.explain(model, world.x, judged, target=world.target, background=world.background)
     known = {"truth": _truth(record), "train": worlds.table(), "retrain": lambda X, y: clone(worlds.trees()).fit(X, y)}
     wanted = {*getattr(judge.card, "takes", ()), *judge.card.needs} - set(_without(judge))
     given = {name: value for name, value in known.items() if name in wanted and value is not None}
     card = pc.evaluate(model, record, [judge], background=world.background, **given)
-    return card.curves[0], world.name, judged
+    words = {"truth": ", truth=where", "train": ", train=(X, y)", "retrain": ", retrain=fit"}
+    return card.curves[0], world.name, judged, "".join(words[name] for name in given)
 
 
 def _truth(record: Any) -> Any:
