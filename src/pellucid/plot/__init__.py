@@ -25,6 +25,7 @@ from pellucid.plot._force import force
 from pellucid.plot._heatmap import heatmap
 from pellucid.plot._image import gallery, image, picture
 from pellucid.plot._importance import importance
+from pellucid.plot._influence import difficulty, influence
 from pellucid.plot._projection import projection, specimens
 from pellucid.plot._rule_image import rule_image
 from pellucid.plot._rules import rules
@@ -47,6 +48,7 @@ __all__ = [
     "curve",
     "curves",
     "decision",
+    "difficulty",
     "disputes",
     "effect",
     "error_map",
@@ -56,6 +58,7 @@ __all__ = [
     "heatmap",
     "image",
     "importance",
+    "influence",
     "picture",
     "projection",
     "rule_image",

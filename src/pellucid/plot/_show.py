@@ -13,9 +13,11 @@ from matplotlib.axes import Axes
 from pellucid.core.advice import Advice
 from pellucid.core.cohort import Cohorts
 from pellucid.core.counterfactuals import Counterfactuals
+from pellucid.core.difficulty import Difficulty
 from pellucid.core.effect import Effect
 from pellucid.core.errors import InputError
 from pellucid.core.examples import Examples
+from pellucid.core.influence import Influence
 from pellucid.core.records import Attribution, Comparison, Curve, Importance, Scorecard
 from pellucid.core.rules import Rules
 from pellucid.core.study import StudyResult
@@ -30,6 +32,7 @@ from pellucid.plot._effect import effect
 from pellucid.plot._examples import examples
 from pellucid.plot._image import image
 from pellucid.plot._importance import importance
+from pellucid.plot._influence import difficulty, influence
 from pellucid.plot._rule_image import rule_image
 from pellucid.plot._rules import rules
 from pellucid.plot._scorecard import scorecard
@@ -110,3 +113,13 @@ def _(record: Examples, row: int | None = None, ax: Axes | None = None) -> Axes:
 @show.register
 def _(record: StudyResult, row: int | None = None, ax: Axes | None = None) -> Axes:
     return study(record, record.arms[0].measure, ax=ax)
+
+
+@show.register
+def _(record: Influence, row: int | None = None, ax: Axes | None = None) -> Axes:
+    return influence(record, row or 0, ax)
+
+
+@show.register
+def _(record: Difficulty, row: int | None = None, ax: Axes | None = None) -> Axes:
+    return difficulty(record, ax)
