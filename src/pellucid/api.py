@@ -24,6 +24,7 @@ from pellucid.core.method import Method
 from pellucid.core.records import Attribution, Comparison, Importance, Interactions, Scorecard
 from pellucid.core.rivals import Rivals
 from pellucid.core.rules import Rules
+from pellucid.core.visualization import Visualization
 
 if TYPE_CHECKING:
     from pellucid.methods.anchor.anchors import Anchors
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pellucid.methods.example.base import PrototypeMethod
     from pellucid.methods.example.submodular_pick import SubmodularPick
     from pellucid.methods.influence.base import InfluenceMethod
+    from pellucid.methods.vision.activation_maximization import ActivationMaximization
 
 
 def explain(
@@ -411,6 +413,30 @@ def hardest(
     from pellucid.methods.difficulty import run
 
     return run.hardest(model, X, method, y=y, background=background, batch_size=batch_size)
+
+
+def visualize(
+    model: Any,
+    unit: Any,
+    method: ActivationMaximization | str | None = None,
+    *,
+    like: Any = None,
+    budget: Budget | None = None,
+) -> Visualization:
+    """What does this unit look for?
+
+    Parameters
+    ----------
+    model : a torch module that takes pictures, volumes or signals, (b, channels, *space).
+    unit : an output's number, or a `Unit`: a channel of a layer, one place of it, or a direction in its channels.
+    method : a method value or its spelling; None takes ActivationMaximization().
+    like : (n, channels, *space) ordinary inputs: made pictures get their shape, range and colours, and the largest activation
+        on them is reported beside.
+    budget : hard limits, which end the ascent early.
+    """
+    from pellucid.methods.vision import run
+
+    return run.visualize(model, unit, method, like=like, budget=budget)
 
 
 def evaluate(

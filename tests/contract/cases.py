@@ -340,6 +340,24 @@ ENTRIES: dict[str, Entry] = {
         pc.Disagreement(passes=3), ("network on pictures", "forest on a table"), {"passes": 4, "seed": 1}
     ),
     "FarFromPrototypes": Entry(pc.FarFromPrototypes(prototypes=4), TABLES, {"prototypes": 2}),
+    "ActivationMaximization": Entry(
+        pc.ActivationMaximization(shape=(2, 8, 8), steps=30, rate=0.1),
+        ("network on pictures", "network on patches"),
+        {
+            "shape": (2, 8, 9),
+            "images": 2,
+            "steps": 4,
+            "rate": 0.2,
+            "jitter": 1,
+            "scale": 0.3,
+            "rotate": 30.0,
+            "smooth": 5.0,
+            "diversity": 5.0,
+            "seed": 1,
+        },
+        base={"diversity": pc.ActivationMaximization(shape=(2, 8, 8), steps=6, images=2)},
+        shown_on={"shape": ("network on pictures",)},
+    ),
     "TracIn": Entry(
         pc.TracIn(), LABELLED, {"layer": "2", "parameters": ("*bias",)}, shown_on={"layer": ("network on a table",)}
     ),
@@ -412,6 +430,8 @@ def ask(method: Any, world: World, model: Any = None, x: Any = None, **more: Any
         states = [(state, 0.1), ({name: 0.5 * value for name, value in state.items()}, 0.2)]
         kept = {"checkpoints": states} if method.checkpointed else {}
         return pc.influence(model, (x, y), (x[:2], y[:2]), method, **kept)
+    if isinstance(method, pc.ActivationMaximization):
+        return pc.visualize(model, 1, method)
     if isinstance(method, DifficultyMethod):
         return pc.hardest(model, x, method, **{"background": world.background, **more})
     if isinstance(method, PrototypeMethod):
@@ -441,6 +461,8 @@ def numbers(record: Any) -> np.ndarray:
     if isinstance(record, pc.Rules):
         facts = (record.precision, record.low, record.high, record.coverage, record.samples, record.reached)
         return np.stack(facts, axis=1).astype(float)
+    if isinstance(record, pc.Visualization):
+        return record.images
     if isinstance(record, pc.Influence | pc.Difficulty):
         return record.scores
     if isinstance(record, pc.Counterfactuals):  # no places: where nearest rows lie side by side, rounding chooses

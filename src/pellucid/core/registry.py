@@ -25,6 +25,7 @@ VERBS = {
     "prototypes": "pellucid.api",
     "influence": "pellucid.api",
     "hardest": "pellucid.api",
+    "visualize": "pellucid.api",
     "evaluate": "pellucid.api",
     "compare": "pellucid.api",
     "advise": "pellucid.api",
@@ -77,6 +78,7 @@ METHODS = {
     "SmallestMargin": "pellucid.methods.difficulty.smallest_margin",
     "Disagreement": "pellucid.methods.difficulty.disagreement",
     "FarFromPrototypes": "pellucid.methods.difficulty.far_from_prototypes",
+    "ActivationMaximization": "pellucid.methods.vision.activation_maximization",
 }
 
 METRICS = {
@@ -140,6 +142,8 @@ RECORDS = {
     "Examples": "pellucid.core.examples",
     "Influence": "pellucid.core.influence",
     "Difficulty": "pellucid.core.difficulty",
+    "Visualization": "pellucid.core.visualization",
+    "Unit": "pellucid.core.visualization",
     "Schema": "pellucid.core.schema",
     "Column": "pellucid.core.schema",
     **dict.fromkeys(["Budget", "Cost", "Receipt"], "pellucid.core.budget"),

@@ -35,6 +35,7 @@ from pellucid.plot._show import show
 from pellucid.plot._study import study
 from pellucid.plot._superpixels import superpixels
 from pellucid.plot._text import text
+from pellucid.plot._visualization import visualization
 from pellucid.plot._waterfall import waterfall
 
 __all__ = [
@@ -70,5 +71,6 @@ __all__ = [
     "study",
     "superpixels",
     "text",
+    "visualization",
     "waterfall",
 ]

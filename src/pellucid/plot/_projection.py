@@ -63,7 +63,7 @@ def specimens(record: Examples, X: Any) -> np.ndarray:
         for ax in line[len(which) :]:
             ax.set_axis_off()
         for ax, row in zip(line, which.tolist(), strict=False):
-            ax.imshow(_picture(rows[row]), cmap="gray", interpolation="nearest")
+            ax.imshow(as_picture(rows[row]), cmap="gray", interpolation="nearest")
             bare(ax, name_of(record, row)).spines[:].set_color(colour)
             ax.title.set_fontsize(SMALL - 1)
         line[0].set_ylabel(f"{word}s", fontsize=SMALL, color=INK)
@@ -112,7 +112,7 @@ def _classes(record: Examples, n: int) -> list[tuple[str, np.ndarray, str]]:
     ]
 
 
-def _picture(row: np.ndarray) -> np.ndarray:
+def as_picture(row: np.ndarray) -> np.ndarray:
     """(h, w), (c, h, w) or (h, w, c) -> what imshow takes, stretched to [0, 1]"""
     if row.ndim == 3 and row.shape[0] in (1, 3):
         row = np.moveaxis(row, 0, -1)

@@ -22,6 +22,7 @@ from pellucid.core.records import Attribution, Comparison, Curve, Importance, Sc
 from pellucid.core.rules import Rules
 from pellucid.core.study import StudyResult
 from pellucid.plot._advice import advice
+from pellucid.core.visualization import Visualization
 from pellucid.plot._agreement import agreement
 from pellucid.plot._bar import bar
 from pellucid.plot._beeswarm import beeswarm
@@ -38,6 +39,7 @@ from pellucid.plot._rules import rules
 from pellucid.plot._scorecard import scorecard
 from pellucid.plot._study import study
 from pellucid.plot._text import text
+from pellucid.plot._visualization import visualization
 
 
 @singledispatch
@@ -123,3 +125,8 @@ def _(record: Influence, row: int | None = None, ax: Axes | None = None) -> Axes
 @show.register
 def _(record: Difficulty, row: int | None = None, ax: Axes | None = None) -> Axes:
     return difficulty(record, ax)
+
+
+@show.register
+def _(record: Visualization, row: int | None = None, ax: Axes | None = None) -> Axes:
+    return visualization(record if row is None else record[row], ax)
