@@ -21,8 +21,8 @@ from pellucid.core.influence import Influence
 from pellucid.core.records import Attribution, Comparison, Curve, Importance, Scorecard
 from pellucid.core.rules import Rules
 from pellucid.core.study import StudyResult
-from pellucid.plot._advice import advice
 from pellucid.core.visualization import Visualization
+from pellucid.plot._advice import advice
 from pellucid.plot._agreement import agreement
 from pellucid.plot._bar import bar
 from pellucid.plot._beeswarm import beeswarm
