@@ -266,3 +266,22 @@ def test_rows_are_counted_at_the_grid_point_they_are_nearest_to():
     expected = np.bincount(np.abs(x[:, None] - steps).argmin(axis=1), minlength=4)
     made = pc.effect(lambda frame: frame["b"].to_numpy(), X, "a", grid=grid)
     np.testing.assert_array_equal(made.density, [expected[3], expected[0], expected[1], 0, expected[2]])
+
+
+def test_the_share_off_the_data_is_that_of_all_rows_at_all_points():
+    """Brute force: every row at every point, and the distance to every row, on the scale of ranks."""
+    from scipy.spatial.distance import cdist
+    from scipy.stats import rankdata
+
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(700, 2))
+    X = np.column_stack([np.exp(z[:, 0]), z[:, 0] + 0.3 * z[:, 1]])
+    made = pc.effect(product, X, 0, pc.PartialDependence(points=15))
+    (said,) = made.receipt.warnings
+    ranks = rankdata(X, axis=0) / len(X)
+    apart = cdist(ranks, ranks)
+    np.fill_diagonal(apart, np.inf)
+    at = np.interp(made.grid, np.sort(X[:, 0]), np.sort(ranks[:, 0]))
+    asked = np.array([(a, other) for a in at for other in ranks[:, 1]])
+    share = (cdist(asked, ranks).min(axis=1) > np.quantile(apart.min(axis=1), 0.99)).mean()
+    assert abs(float(said.partition("%")[0].rpartition(" ")[2]) - 100 * share) < 2

@@ -17,6 +17,7 @@ from pellucid.methods.effect.grid import Axis
 from pellucid.methods.effect.together import likeness, some
 
 _ROWS = 1000  # of the data that are looked at
+_ASKED = 200  # of these rows, evenly spaced in the other column, that are put at every grid point
 _TOGETHER = 0.3  # rank correlation below which two columns are let be
 _SHARE = 0.1  # of points off the data from which it is said
 
@@ -45,12 +46,13 @@ def off_data(x: np.ndarray, axis: Axis, names: Sequence[str], coded: np.ndarray)
 
 
 def _share(own: np.ndarray, other: np.ndarray, grid: np.ndarray) -> float:
-    """own, other (n,), grid (g,) -> the share of the n x g points that are off the data"""
+    """own, other (n,), grid (g,) -> the share of the points of rows and grid that are off the data"""
     n = len(own)
     data = np.stack([rankdata(own), rankdata(other)], axis=1) / n
     tree = cKDTree(data)
     apart = tree.query(data, k=2)[0][:, 1]
     at = np.interp(grid, np.sort(own), np.sort(data[:, 0]))
-    asked = np.stack(np.broadcast_arrays(at[:, None], data[:, 1]), axis=-1).reshape(-1, 2)
+    rows = np.sort(data[:, 1])[np.linspace(0, n - 1, min(n, _ASKED)).astype(int)]
+    asked = np.stack(np.broadcast_arrays(at[:, None], rows), axis=-1).reshape(-1, 2)
     reach = np.nextafter(np.quantile(apart, 0.99), np.inf)  # beyond it nobody is looked for, which is most of the work
     return float(np.isinf(tree.query(asked, distance_upper_bound=reach)[0]).mean())
