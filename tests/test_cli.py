@@ -727,3 +727,23 @@ def test_bars_tell_the_sign_without_colour():
 def test_a_column_of_numbers_has_one_format(values: list[float], shown: list[str]):
     write = screen._writer(np.array(values))
     assert [write(value) for value in values] == shown
+
+
+# counterfactual
+
+
+def test_counterfactual_prints_sentences_and_keeps_to_its_constraints(run, folder: Path):
+    rows = pd.read_csv(folder / "rows.csv")
+    fixed = next(name for name in rows.columns if name != "kind")
+    asked = ("counterfactual", *TABLE, "--rows", "0,3", "--constraint", f"Immutable({fixed!r})")
+    result = run(*asked, "--answers", "2", "--out", "c.npz", "--plot", "c.png")
+    assert result.exit_code == 0 and result.stderr == "", result.output
+    record, text = pc.load(folder / "c.npz"), " ".join(result.stdout.split())
+    assert isinstance(record, pc.Counterfactuals) and record.method == pc.Wachter(answers=2) and record.valid.all()
+    assert " ".join(record.sentence(0).split()) in text and "row 3" in text and "receipt" in text
+    assert not record.changed[:, list(record.feature_names).index(fixed)].any()
+    assert (folder / "c.png").read_bytes().startswith(b"\x89PNG")
+    told = document(run(*asked, "--method", "Recourse", "--json"))
+    assert all(ok or "proven" in reason for ok, reason in zip(told["valid"], told["reason"], strict=True))
+    wrong = run(*asked[:-1], "Immutable('nowhere')")
+    assert wrong.exit_code != 0 and "no column 'nowhere'" in wrong.stderr

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from pellucid.methods.counterfactual.base import CounterfactualMethod
     from pellucid.methods.difficulty.base import DifficultyMethod
     from pellucid.methods.example.base import PrototypeMethod
-    from pellucid.methods.example.submodular_pick import SubmodularPick
     from pellucid.methods.influence.base import InfluenceMethod
     from pellucid.methods.vision.activation_maximization import ActivationMaximization
 
@@ -314,9 +313,10 @@ def rivals(model: Any, X: Any, y: Any, *, metric: Any = None, margin: float = 0.
     return engine.rivals(model, X, y, metric=metric, margin=margin, folds=folds)
 
 
-def summarize(attribution: Attribution, method: SubmodularPick | str | None = None) -> Examples:
+def summarize(attribution: Attribution | Counterfactuals, method: Any = None) -> Examples:
     """Which few rows show what matters? Rows of any attribution, picked so that together they cover most of all importance.
 
+    Counterfactuals are summed up by CounterfactualSummary(k=5, by=None): the changes that flip most rows, recourse by group.
     None takes SubmodularPick(k=5). `attribution[examples.indices]` are the explanations of the rows picked.
     """
     from pellucid.methods.example import run

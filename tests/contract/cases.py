@@ -284,6 +284,13 @@ ENTRIES: dict[str, Entry] = {
             "enumerated": ("function of a table", "forest on a table"),
         },
     ),
+    "CausalCounterfactual": Entry(
+        pc.CausalCounterfactual(pc.Wachter("l2-std")),
+        TABLES,
+        {"method": pc.Recourse(points=5)},
+        shown_on={"method": TABLES[1:2]},
+    ),
+    "CounterfactualSummary": Entry(pc.CounterfactualSummary(k=3), ("pipeline on a frame",), {"k": 1, "by": "job"}),
     "Wachter": Entry(
         pc.Wachter(distance="l2-std"),
         (*TABLES, "forest on a table"),
@@ -436,6 +443,14 @@ def ask(method: Any, world: World, model: Any = None, x: Any = None, **more: Any
         return pc.hardest(model, x, method, **{"background": world.background, **more})
     if isinstance(method, PrototypeMethod):
         return pc.prototypes(x, method, labels=world.y if world.y is not None else np.arange(len(x)) % 2)
+    if isinstance(method, pc.CounterfactualSummary):
+        given = {"target": None, "background": world.background, **more}
+        return pc.summarize(
+            pc.counterfactual(
+                model, pd.concat([x, world.background], ignore_index=True), pc.Wachter("l2-std"), **given
+            ),
+            method,
+        )
     if isinstance(method, pc.SubmodularPick):
         explained = pc.explain(
             model, x, pc.Occlusion(), **{"target": world.target, "background": world.background, **more}
@@ -447,6 +462,9 @@ def ask(method: Any, world: World, model: Any = None, x: Any = None, **more: Any
         return pc.importance(model, x, world.y, method, **more)
     arguments = {"target": world.target, "background": world.background, **more}
     if isinstance(method, CounterfactualMethod):
+        if isinstance(method, pc.CausalCounterfactual):
+            names = list(x.columns) if hasattr(x, "columns") else [f"x{j}" for j in range(np.shape(x)[1])]
+            arguments["scm"] = {"pay": "0.2 * age"} if "pay" in names else {"x1": "0.5 * x0"}
         density = (
             None if isinstance(model, nn.Module) else "neighbours"
         )  # it has kinks, where rounding may choose the way
@@ -468,6 +486,8 @@ def numbers(record: Any) -> np.ndarray:
     if isinstance(record, pc.Counterfactuals):  # no places: where nearest rows lie side by side, rounding chooses
         facts = (record.valid, record.sparsity, *np.nan_to_num(record.costs, nan=-1).T)
         return np.where(record.done[:, None], np.stack(facts, axis=1).astype(float), np.nan)
+    if isinstance(record, pc.ChangeSummary):
+        return np.concatenate([record.indices, record.weights, *(one.costs for one in record.groups)])
     if isinstance(record, pc.Examples):
         found = [record.indices, record.weights, record.curve, record.criticisms, record.witness]
         return np.concatenate([part for part in found if part is not None])

@@ -18,6 +18,7 @@ from pellucid.cli.advise import advise
 from pellucid.cli.anchor import anchor
 from pellucid.cli.audit import audit
 from pellucid.cli.compare import compare
+from pellucid.cli.counterfactual import counterfactual
 from pellucid.cli.evaluate import evaluate
 from pellucid.cli.explain import explain
 from pellucid.cli.methods import methods
@@ -94,5 +95,5 @@ def app() -> None:
     """
 
 
-for _command in (audit, explain, anchor, prototypes, evaluate, compare, advise, methods, study):
+for _command in (audit, explain, anchor, counterfactual, prototypes, evaluate, compare, advise, methods, study):
     app.add_command(_command)

@@ -211,7 +211,7 @@ def _watched(question: Asking, model: Any, x: Any, background: Any, names: Any) 
     if question.verb == "compare":
         with screen.waiting("explaining and judging"):
             return question.ask(model, x, background, names)
-    with screen.progress("explaining" if alike else "looking for rules", total) as advance:
+    with screen.progress("explaining" if alike else "searching", total) as advance:
         return question.ask(model, x, background, names, advance)
 
 

@@ -160,6 +160,7 @@ class Limits:
     low: np.ndarray
     high: np.ndarray
     frozen: np.ndarray
+    still: np.ndarray  # (n, p) of the frozen cells, those that may not even follow
     step: np.ndarray
     allowed: dict[int, np.ndarray]
     A: np.ndarray
@@ -182,6 +183,7 @@ class Limits:
             low=binding.low,
             high=binding.high,
             frozen=binding.frozen,
+            still=binding.still,
             step=binding.step,
             allowed=binding.allowed,
             A=A,
@@ -193,7 +195,14 @@ class Limits:
 
     def take(self, rows: np.ndarray) -> Limits:
         """The limits of some of the rows."""
-        return replace(self, x=self.x[rows], low=self.low[rows], high=self.high[rows], frozen=self.frozen[rows])
+        return replace(
+            self,
+            x=self.x[rows],
+            low=self.low[rows],
+            high=self.high[rows],
+            frozen=self.frozen[rows],
+            still=self.still[rows],
+        )
 
     def with_frozen(self, frozen: np.ndarray) -> Limits:
         """The same limits with other cells held fast, (n, p)."""
@@ -209,20 +218,25 @@ class Limits:
         """(p,) True where a column holds whole numbers."""
         return np.array([column.kind == "integer" for column in self.columns])
 
-    def holds(self, rows: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """z (m, p), changed rows (m,) -> (m,) whether every constraint holds"""
-        return np.asarray(self.cells(rows, z).all(axis=1) & self.related(z).all(axis=1))
+    def holds(self, rows: np.ndarray, z: np.ndarray, follows: np.ndarray | None = None) -> np.ndarray:
+        """z (m, p), changed rows (m,) -> (m,) whether every constraint holds; `follows (m, p)`: cells that nobody acted upon"""
+        return np.asarray(self.cells(rows, z, follows).all(axis=1) & self.related(z).all(axis=1))
 
-    def cells(self, rows: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """z (m, p) -> (m, p) whether each cell by itself may be what it is"""
+    def cells(self, rows: np.ndarray, z: np.ndarray, follows: np.ndarray | None = None) -> np.ndarray:
+        """z (m, p) -> (m, p) whether each cell by itself may be what it is; what only follows need not keep to steps"""
+        if follows is not None:
+            return self._cells(rows, z, self.still, np.zeros(len(self.step)))
+        return self._cells(rows, z, self.frozen, self.step)
+
+    def _cells(self, rows: np.ndarray, z: np.ndarray, frozen: np.ndarray, step: np.ndarray) -> np.ndarray:
         x, same = self.x[rows], _same(z, self.x[rows])
         good: np.ndarray = np.isnan(z) | ((z >= self.low[rows]) & (z <= self.high[rows]))
         good &= ~np.isnan(z) | np.isnan(x)  # nothing becomes missing
-        good &= same | ~self.frozen[rows]
+        good &= same | ~frozen[rows]
         good[:, self.whole] &= (z == np.rint(z))[:, self.whole] | same[:, self.whole]
-        stepped = self.step > 0
+        stepped = step > 0
         if stepped.any():
-            moves = (z - x)[:, stepped] / self.step[stepped]
+            moves = (z - x)[:, stepped] / step[stepped]
             good[:, stepped] &= np.isclose(moves, np.rint(moves), rtol=0, atol=1e-6) | same[:, stepped]
         for j, values in self.allowed.items():
             good[:, j] &= np.isin(z[:, j], values)
@@ -276,7 +290,8 @@ class _Binding:
         self.x, self.columns = x, columns
         self.place = {column.name: j for j, column in enumerate(columns)}
         self.low, self.high = np.full(x.shape, -np.inf), np.full(x.shape, np.inf)
-        self.frozen, self.step = np.zeros(x.shape, dtype=bool), np.zeros(x.shape[1])
+        self.frozen, self.still = np.zeros(x.shape, dtype=bool), np.zeros(x.shape, dtype=bool)
+        self.step = np.zeros(x.shape[1])
         self.allowed: dict[int, np.ndarray] = {}
         self.linear: list[tuple[np.ndarray, str, float]] = []
         self.groups: list[tuple[int, ...]] = []
@@ -285,7 +300,7 @@ class _Binding:
         places = [self._place(name, rule) for name in rule.names]
         match rule:
             case Immutable():
-                self.frozen[:, places] = True
+                self.frozen[:, places] = self.still[:, places] = True
             case Actionable():
                 self.frozen[:, [j for j in range(len(self.columns)) if j not in places]] = True
             case Increasing() | Decreasing():

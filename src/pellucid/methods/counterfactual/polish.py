@@ -34,7 +34,7 @@ _REACH = 20  # steps towards the border from outside
 def slopes(problem: Problem, rows: np.ndarray, z: np.ndarray) -> np.ndarray:
     """z (m, p) -> the margin's derivatives in the columns that move freely, 0 elsewhere: (m, p)"""
     free = problem.space.smooth & ~np.isnan(z).any(axis=0)
-    if hasattr(problem.f, "grad") and problem.space.dtype.kind == "f":
+    if hasattr(problem.f, "grad") and problem.space.structure is None and problem.space.dtype.kind == "f":
         return np.where(free, problem.f.take(rows).grad(z.astype(problem.space.dtype)), 0.0)
     made = np.zeros(z.shape)
     step = np.cbrt(np.finfo(problem.space.dtype).eps) * np.maximum(problem.space.unit, 1e-3 * np.abs(z))

@@ -87,7 +87,7 @@ class Problem:
 
     def settle(self, rows: np.ndarray, z: np.ndarray) -> np.ndarray:
         """z (m, p) as the world then is; where columns follow from others, they do."""
-        return z
+        return self.space.settle(rows, z)
 
     def fit(self, rows: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Moves (m, p) as they can be made, and which of them keep to everything (m,)"""

@@ -16,11 +16,13 @@ from pellucid.core.errors import MethodError
 from pellucid.core.schema import Column
 from pellucid.methods.counterfactual.additive import Additive
 from pellucid.methods.counterfactual.base import CounterfactualMethod, Outcome
+from pellucid.methods.counterfactual.causal import CausalCounterfactual
 from pellucid.methods.counterfactual.density import Neighbours, penalty
 from pellucid.methods.counterfactual.feasible import contradiction, nearest
 from pellucid.methods.counterfactual.goal import Goal, goal, scores
 from pellucid.methods.counterfactual.problem import Problem
 from pellucid.methods.counterfactual.space import Space
+from pellucid.methods.counterfactual.structure import Structure
 from pellucid.methods.counterfactual.wachter import Wachter
 from pellucid.models.adapter import BlackBox
 from pellucid.models.prepare import Prepared, prepare
@@ -45,9 +47,7 @@ def counterfactual(
     """See `pellucid.api.counterfactual`."""
     ready = prepare(model, x, background=background, names=names, extra=extra, batch_size=batch_size)
     chosen, rules = as_method(method), as_constraints(constraints)
-    question = _Question(model, ready, chosen, rules, Meter(budget or Budget(), progress), density)
-    if scm is not None:
-        raise MethodError(f"{type(chosen).__name__} reads no structural model: leave scm=None.")
+    question = _Question(model, ready, chosen, rules, Meter(budget or Budget(), progress), density, scm)
     with ready.adapter.session():
         return question.answer(target)
 
@@ -71,6 +71,7 @@ class _Question:
     rules: tuple[Rule, ...]
     meter: Meter
     density: Any
+    scm: Any = None
 
     def __post_init__(self) -> None:
         inputs, adapter = self.ready.inputs, self.ready.adapter
@@ -89,6 +90,22 @@ class _Question:
         self.background = None if inputs.background is None else inputs.background.astype(float)
         self.distance = self.method.measured(self.background, self.columns)
         self.limits = Limits.of(self.rules, self.x, self.columns)
+        self.structure = self._structure()
+
+    def _structure(self) -> Structure | None:
+        causal = isinstance(self.method, CausalCounterfactual)
+        if causal and self.scm is None:
+            raise MethodError(
+                "CausalCounterfactual needs to know how columns follow from each other: pass scm={'income': '0.4 * education'} or "
+                "scm={'income': ('education', 'age')} to fit it."
+            )
+        if self.scm is None:
+            return None
+        if not causal:
+            raise MethodError(
+                f"{type(self.method).__name__} reads no structural model: give CausalCounterfactual(), or no scm."
+            )
+        return Structure.of(self.scm, self.columns, self.background)
 
     def answer(self, target: Any) -> Counterfactuals:
         f, made, outputs = goal(self.ready, target, self.meter)
@@ -124,6 +141,7 @@ class _Question:
             _model_dtype(self.ready, kept),
             _moves(self.x, self.background, self.coded),
             self._switches() | self.method.values(self.background, self.columns),
+            self.structure,
         )
         weight = self.method.plausible
         look = None
@@ -138,7 +156,9 @@ class _Question:
             own=own[todo],
             most=self.method.queries,
             wanted=self._wanted(f, made, todo),
-            additive=Additive.of(self.model, self.ready.adapter, f.take(todo), made.take(todo)),
+            additive=None
+            if self.structure is not None
+            else Additive.of(self.model, self.ready.adapter, f.take(todo), made.take(todo)),
             sparsity=self.method.sparsity,
             plausible=weight,
             penalty=look,
@@ -172,7 +192,7 @@ class _Question:
     def _closed(self, problem: Problem, todo: np.ndarray, result: _Result) -> None:
         """Rows that break a relation between columns: whether there is any place that keeps to all, and the nearest one as a
         start."""
-        if not len(self.limits.b) and not self.limits.groups:
+        if (not len(self.limits.b) and not self.limits.groups) or self.structure is not None:
             return
         here = np.arange(len(todo))
         _, good = problem.fit(here, problem.x.copy())
@@ -225,7 +245,7 @@ class _Question:
             plausibility=plausibility,
             alternatives=self._readable(result.values),
             costs=result.costs,
-            acted=None,
+            acted=None if self.structure is None else result.acted[:, 0],
             done=result.done,
             constraints=spelled_rules(self.rules),
             feature_names=tuple(column.name for column in self.columns),
@@ -257,7 +277,8 @@ class _Question:
         goal_of = made.take(rows)
         margins = np.asarray(goal_of(outputs, np.arange(len(rows))))
         strict = replace(goal_of, slack=0.0)
-        stands = strict.met(margins) & self.limits.holds(rows, z)
+        follows = None if self.structure is None else ~result.acted[rows, places]
+        stands = strict.met(margins) & self.limits.holds(rows, z, follows)
         result.drop(rows[~stands], places[~stands])
         first = stands & (places == result.first[rows])
         new[rows[first]] = scores(goal_of, outputs)[first]
@@ -278,11 +299,14 @@ class _Result:
     def __init__(self, x: np.ndarray, k: int) -> None:
         n, p = x.shape
         self.values, self.costs = np.full((n, k, p), np.nan), np.full((n, k), np.nan)
+        self.acted = np.zeros((n, k, p), dtype=bool)
         self.reasons = [""] * n
         self.proof, self.done = np.zeros(n, bool), np.ones(n, bool)
 
     def put(self, row: int, z: np.ndarray, cost: np.ndarray, acted: np.ndarray | None = None) -> None:
         count = min(len(z), self.costs.shape[1])
+        if acted is not None:
+            self.acted[row, :count] = acted[:count]
         self.values[row, :count], self.costs[row, :count] = z[:count], cost[:count]
 
     @property
@@ -306,6 +330,7 @@ class _Result:
         order = np.argsort(np.isnan(self.costs), axis=1, kind="stable")
         self.costs = np.take_along_axis(self.costs, order, 1)
         self.values = np.take_along_axis(self.values, order[:, :, None], 1)
+        self.acted = np.take_along_axis(self.acted, order[:, :, None], 1)
 
     def none(self) -> Any:
         from pellucid.methods.counterfactual.problem import Answers

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pellucid.core.constraints import Limits
+from pellucid.methods.counterfactual.structure import Structure
 
 _ROUNDS = 8  # of bringing a row inside relations; each round rounds cells again
 
@@ -24,6 +25,7 @@ class Space:
     dtype: np.dtype
     unit: np.ndarray
     values: dict[int, np.ndarray] = field(default_factory=dict)
+    structure: Structure | None = None  # how columns follow from those that are acted upon
 
     @property
     def x(self) -> np.ndarray:
@@ -51,12 +53,19 @@ class Space:
     def fit(self, rows: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """z (m, p), changed rows (m,) -> rows as the model would see them, and which of them keep to everything (m,)"""
         z = self._cells(rows, z)
+        if self.structure is not None:
+            v, x = self.settle(rows, z), self.x[rows]
+            return z, self.limits.holds(rows, v, follows=(z == x) | np.isnan(x))
         good = self.limits.holds(rows, z)
         if len(self.limits.b) and not good.all():
             bad = np.flatnonzero(~good)
             z[bad] = self._inside(rows[bad], z[bad])
             good[bad] = self.limits.holds(rows[bad], z[bad])
         return z, good
+
+    def settle(self, rows: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """z (m, p), x and acts upon it -> the rows as they then are"""
+        return z if self.structure is None else self.rounded(self.structure.settle(self.x[rows], z))
 
     def _cells(self, rows: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Each cell to the nearest value that it may take."""

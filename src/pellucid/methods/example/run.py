@@ -8,14 +8,20 @@ import numpy as np
 
 from pellucid.core import spelling
 from pellucid.core.budget import Meter, receipt
+from pellucid.core.counterfactuals import Counterfactuals
 from pellucid.core.errors import InputError
 from pellucid.core.examples import Examples
 from pellucid.core.records import Attribution
+from pellucid.methods.example.counterfactual_summary import CounterfactualSummary
 from pellucid.methods.example.submodular_pick import SubmodularPick
 
 
-def summarize(attribution: Attribution, method: SubmodularPick | str | None = None) -> Examples:
+def summarize(attribution: Attribution | Counterfactuals, method: Any = None) -> Examples:
     """See `pellucid.api.summarize`."""
+    if isinstance(attribution, Counterfactuals):
+        given = CounterfactualSummary if method is None else method
+        says = "does not summarize counterfactuals: give CounterfactualSummary(k=5)."
+        return spelling.as_value(given, (CounterfactualSummary,), says).read(attribution)
     chosen, meter = as_method(method), Meter()
     if not isinstance(attribution, Attribution):
         raise InputError(

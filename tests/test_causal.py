@@ -1,0 +1,166 @@
+"""Acts in a causal world against abduction, action and prediction by hand; summaries of many counterfactuals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+import pellucid as pc
+from test_counterfactual import ASKED, BACKGROUND, MODELS
+
+INF = float("inf")
+SCM = {"income": "2 * education", "savings": "0.5 * income - 0.1 * age"}
+NAMES = ["education", "age", "income", "savings"]
+
+
+def bank(z: np.ndarray) -> np.ndarray:
+    """x (b, 4) -> (b,): education counts by what it brings."""
+    return z[:, 2] + 4 * z[:, 3] - 20
+
+
+X = np.array([[2.0, 30.0, 5.0, 1.0]])  # noise: income 5 - 4 = 1, savings 1 - (2.5 - 3) = 1.5
+
+
+def test_downstream_columns_follow_as_worked_out_by_hand():
+    """Acting on education by a: income + 2 a, savings + a, so the score + 6 a; it lacks 20 - 9 = 11, so a = 11 / 6."""
+    found = pc.counterfactual(
+        bank, X, pc.CausalCounterfactual(pc.Wachter("l2")), target=(0, INF), scm=SCM, names=NAMES,
+        constraints=pc.Actionable(("education",)),
+    )  # fmt: skip
+    a = 11 / 6
+    np.testing.assert_allclose(found.values, [[2 + a, 30, 5 + 2 * a, 1 + a]], atol=1e-6)
+    np.testing.assert_allclose(found.cost, [a], atol=1e-6)
+    assert found.acted.tolist() == [[True, False, False, False]] and found.changed.tolist() == [
+        [True, False, True, True]
+    ]
+    assert "(which would have increased income by" in found.sentence()
+
+
+def test_the_cheapest_acts_of_a_linear_world_are_a_projection_through_it():
+    """The score's slope in acts is (6, -0.4, 3, 4): income brings 1 + 4 * 0.5, age 4 * -0.1; the nearest acts are along it."""
+    found = pc.counterfactual(bank, X, pc.CausalCounterfactual(pc.Wachter("l2")), target=(0, INF), scm=SCM, names=NAMES)
+    slope = np.array([6.0, -0.4, 3.0, 4.0])
+    acts = 11 * slope / (slope @ slope)
+    after = X[0] + acts
+    after[2] += 2 * acts[0]
+    after[3] += 0.5 * (after[2] - 5) - 0.1 * acts[1]
+    np.testing.assert_allclose(found.values[0], after, atol=1e-5)
+    np.testing.assert_allclose(found.cost, [11 / np.linalg.norm(slope)], atol=1e-6)
+
+
+def test_ways_to_write_the_same_structure_agree():
+    rng = np.random.default_rng(0)
+    education, age = rng.normal(3, 1, 200), rng.normal(40, 8, 200)
+    income = 2 * education
+    rows = np.stack([education, age, income, 0.5 * income - 0.1 * age], axis=1)
+    ways: list[dict[str, Any]] = [
+        SCM,
+        {"savings": lambda v: 0.5 * v["income"] - 0.1 * v["age"], "income": lambda v: 2 * v["education"]},
+        {"income": ("education",), "savings": ("income", "age")},
+    ]
+    made = [
+        pc.counterfactual(
+            bank, X, pc.CausalCounterfactual(pc.Wachter("l2")), target=(0, INF), scm=scm, names=NAMES, background=rows
+        )
+        for scm in ways
+    ]
+    for one in made[1:]:
+        np.testing.assert_allclose(one.values, made[0].values, atol=1e-4)
+
+
+def test_what_may_not_change_may_not_follow_either_and_what_nobody_acts_on_may():
+    method = pc.CausalCounterfactual(pc.Wachter("l2"))
+    ask = {"target": (0, INF), "scm": SCM, "names": NAMES}
+    fast = pc.counterfactual(bank, X, method, constraints=pc.Immutable(("income", "age")), **ask)
+    assert fast.valid[0] and fast.values[0, 0] == 2 and fast.values[0, 2] == 5
+    left = pc.counterfactual(bank, X, method, constraints=pc.Actionable(("education", "savings")), **ask)
+    assert left.values[0, 2] != 5 and not left.acted[0, 2]
+
+
+def test_recourse_in_a_causal_world_costs_percentiles_of_acts():
+    scm = {"debt": "0.1 * income"}
+    for kind in MODELS:
+        found = pc.counterfactual(
+            MODELS[kind], ASKED, pc.CausalCounterfactual(pc.Recourse()), target="yes", background=BACKGROUND, scm=scm,
+            constraints=[pc.Immutable("sex"), "debt <= income"],
+        )  # fmt: skip
+        for row in np.flatnonzero(found.acted[:, 2]):
+            if not found.acted[row, 3]:
+                moved = found.values[row, 2] - found.original[row, 2]
+                assert found.values[row, 3] - found.original[row, 3] == pytest.approx(0.1 * moved)
+
+
+@pytest.mark.parametrize(
+    ("scm", "says"),
+    [
+        ({"pay": "age"}, "no column 'pay'"),
+        ({"income": "pay"}, "no column 'pay'"),
+        ({"income": "savings", "savings": "income"}, "circle"),
+        ({"income": ("education",)}, "pass background="),
+        ({"income": lambda v: np.ones(7)}, "returned shape"),
+    ],
+)
+def test_bad_structures_are_answered_in_words(scm: Any, says: str):
+    with pytest.raises(pc.InputError, match=says):
+        pc.counterfactual(bank, X, pc.CausalCounterfactual(pc.Wachter("l2")), target=(0, INF), scm=scm, names=NAMES)
+
+
+def test_a_structure_is_asked_for_where_it_is_needed_and_refused_elsewhere():
+    with pytest.raises(pc.MethodError, match="how columns follow"):
+        pc.counterfactual(bank, X, pc.CausalCounterfactual(pc.Wachter("l2")), target=(0, INF))
+    with pytest.raises(pc.MethodError, match="no structural model"):
+        pc.counterfactual(bank, X, pc.Wachter("l2"), target=(0, INF), scm=SCM, names=NAMES)
+    with pytest.raises(pc.MethodError, match="give \\{column"):
+        pc.counterfactual(bank, X, pc.CausalCounterfactual(pc.Wachter("l2")), target=(0, INF), scm=3)
+
+
+# --- summaries -------------------------------------------------------------------------------------------------------
+
+
+def planted() -> pc.Counterfactuals:
+    """Group 1 cannot move x0; the model wants x0 + x1 above 1, and x1 never moves."""
+    rng = np.random.default_rng(0)
+    rows = np.stack([rng.uniform(-1, 0, 40), np.zeros(40), np.arange(40) % 2], axis=1)
+    model = LogisticRegression(C=1e6).fit(rng.normal(size=(200, 3)), rng.integers(0, 2, 200))
+    model.coef_, model.intercept_ = np.array([[1.0, 1.0, 0.0]]), np.array([-1.0])
+    rules = [pc.Immutable(("x1", "x2")), "x0 <= 2 - 2 * x2"]
+    return pc.counterfactual(
+        model, rows, pc.Recourse(points=9), target=1, background=rng.normal(size=(200, 3)), constraints=rules
+    )
+
+
+def test_recourse_that_one_group_lacks_shows_in_the_summary():
+    summary = pc.summarize(planted(), pc.CounterfactualSummary(by="x2"))
+    assert summary.changes == ("more x0",) and summary.weights.tolist() == [0.5] == summary.curve.tolist()
+    whole, first, second = summary.groups
+    assert (whole.rows, whole.needed, whole.without, whole.proven) == (40, 40, 20, 20)
+    assert first.name == "x2 = 0.0" and first.without == 0 and second.without == 20 and np.isnan(second.costs).all()
+    assert summary.importance.tolist() == [1.0, 0.0, 0.0] and summary.up.tolist()[0] == 1.0
+    frame = summary.by_group()
+    assert frame["share without"].tolist() == [0.5, 0.0, 1.0]
+    assert "fewer than 30" in " ".join(summary.receipt.warnings)
+
+
+def test_the_commonest_changes_of_people_are_listed_in_words():
+    found = pc.counterfactual(MODELS["linear"], ASKED, target="yes", background=BACKGROUND)
+    summary = pc.summarize(found, "CounterfactualSummary(k=3, by='sex')")
+    needed = ~found.valid | (found.sparsity > 0)
+    for row, share, words in zip(summary.indices, summary.weights, summary.changes, strict=True):
+        assert needed[row] and 0 < share <= 1
+        for name in found.changes(int(row)):
+            assert name in words
+    assert summary.curve[-1] <= 1 + 1e-12 and {one.name for one in summary.groups} == {"all", "sex = f", "sex = m"}
+    assert summary.to_frame().shape[0] == len(summary)
+
+
+def test_summaries_of_nothing_are_answered_in_words():
+    happy = pc.counterfactual(bank, X + 20, pc.Wachter("l2"), target=(0, INF))
+    with pytest.raises(pc.InputError, match="needed a change"):
+        pc.summarize(happy)
+    with pytest.raises(pc.InputError, match="no such column"):
+        pc.summarize(planted(), pc.CounterfactualSummary(by="sex"))
+    with pytest.raises(pc.MethodError, match="does not summarize counterfactuals"):
+        pc.summarize(happy, pc.SubmodularPick())
