@@ -57,6 +57,7 @@ class Judge:
     )
     repeats: bool = True  # False for what differs from run to run, such as seconds
     asks: bool = True  # whether it asks the model beyond the one pass that binds the target
+    any_way: bool = True  # whether a user's function may explain anew for it
     finite: bool = True  # whether every row gets a number in this world
 
     def of(self, net: Any, record: pc.Attribution, metric: Metric | None = None, **more: Any) -> pc.Scorecard:
@@ -94,6 +95,13 @@ JUDGES: dict[str, Judge] = {
     "DataRandomization": Judge(pc.DataRandomization(draws=1), {"draws": 2, "seed": 1}, told=_training),
     "PointingGame": Judge(pc.PointingGame(), {"tolerance": 1, "absolute": True}, told=_bright, asks=False),
     "Localization": Judge(pc.Localization(), {"absolute": True}, told=_bright, asks=False),
+    "Latency": Judge(pc.Latency(warmup=0, repeats=2), {"warmup": 1, "repeats": 3}, repeats=False),
+    "ErrorCalibration": Judge(
+        pc.ErrorCalibration(seeds=3),
+        {"seeds": 4, "seed": 1},
+        told=lambda record: {"method": "SmoothGrad(samples=4)"},
+        any_way=False,
+    ),
     "Agreement": Judge(pc.Agreement(others=("Saliency()",)), {"others": ("InputXGradient()",), "k": 3}),
 }
 
@@ -135,6 +143,8 @@ EXCUSED: dict[str, str] = {
     "MaxSensitivity": "asks whether an explanation stays, not whether it is right",
     "ModelRandomization": "asks whether an explanation depends on the weights: noise does not, and passes",
     "DataRandomization": "asks whether an explanation depends on the labels: noise does not, and passes",
+    "Latency": "asks what an explanation costs, whether it is right or not",
+    "ErrorCalibration": "asks whether error bars are right, whatever they surround",
     "InfluenceRemoval": "judges rankings of training rows, not of features",
 }
 

@@ -95,6 +95,8 @@ METRICS = {
     "ModelRandomization": "pellucid.metrics.model_randomization",
     "DataRandomization": "pellucid.metrics.data_randomization",
     "InfluenceRemoval": "pellucid.metrics.influence_removal",
+    "ErrorCalibration": "pellucid.metrics.error_calibration",
+    "Latency": "pellucid.metrics.latency",
     "PointingGame": "pellucid.metrics.pointing_game",
     "Localization": "pellucid.metrics.localization",
     "Agreement": "pellucid.metrics.agreement",

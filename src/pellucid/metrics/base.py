@@ -24,7 +24,7 @@ from pellucid.core.method import Method
 from pellucid.core.records import Attribution
 from pellucid.models.adapter import BlackBox
 
-Need = Literal["again", "base values", "network", "truth", "train", "retrain", "standard errors"]
+Need = Literal["again", "base values", "network", "truth", "train", "retrain", "error bars"]
 Explain = Callable[[Any, Any, Method], Attribution]  # (model, x, method)
 Again = Callable[[Any, Any], Attribution]  # (model, x)
 
@@ -36,6 +36,9 @@ FLAT = 1e-6  # a map whose values differ by less than this share of the largest 
 @runtime_checkable
 class Repeat(Protocol):
     """A way to explain anew that knows its method, so that it can explain some of the rows, several times over, or reseeded."""
+
+    @property
+    def method(self) -> Method: ...
 
     def __call__(self, model: Any, x: Any) -> Attribution: ...
 
@@ -186,12 +189,12 @@ class Case:
     def by(self, method: Method) -> Attribution:
         """Another method's explanation of the same rows and target, counted."""
         made = self.explain(self.model, self.given(self.x), method)
-        self._count(made, repr(method))
+        self.count(made, repr(method))
         return made
 
     def counted(self, made: Any, times: int = 1) -> Attribution:
         """What `again` returned, if it is a repetition of the record (of each row so many times), on this metric's meter."""
-        self._count(made, "again")
+        self.count(made, "again")
         expected = (times * len(self.x), *self.record.values.shape[1:])
         if made.values.shape != expected:
             raise InputError(
@@ -201,7 +204,8 @@ class Case:
         repeated: Attribution = made
         return repeated
 
-    def _count(self, made: Any, who: str) -> None:
+    def count(self, made: Any, who: str) -> None:
+        """Refuse what is no finite explanation, and count what it cost."""
         if not isinstance(made, Attribution):
             raise InputError(
                 f"{who} returned a {type(made).__name__}: expected an Attribution (Attribution.from_arrays makes one of arrays)."
@@ -256,13 +260,20 @@ def _lacking(name: str, need: Need, case: Case) -> str | None:
         ),
         "train": (case.train is None, "trains the model anew: pass train=(X, y), the rows that it was trained on."),
         "retrain": (case.retrain is None, "trains the model anew: pass retrain=, a function (X, y) -> a new model."),
-        "standard errors": (
-            case.record.stderr is None or not isinstance(case.again, Repeat) or case.again.seeded(0) is None,
+        "error bars": (
+            not _has_error_bars(case),
             f"compares stated standard errors with other seeds, and this record ({method}) has no error bar or no seed to "
-            "change: it applies to sampled methods of ours, such as KernelShap() or RISE().",
+            "change: it applies to sampled methods of ours, such as KernelShap() or SmoothGrad().",
         ),
     }[need]
     return f"{name} {said}" if lacks else None
+
+
+def _has_error_bars(case: Case) -> bool:
+    """Whether the way to explain anew can be reseeded, and, where it is the record's own, states standard errors."""
+    if not isinstance(case.again, Repeat) or case.again.seeded(0) is None:
+        return False
+    return case.record.stderr is not None or case.again.method != case.record.method
 
 
 def check_counts(value: Any, *names: str) -> None:

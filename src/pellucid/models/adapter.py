@@ -122,6 +122,14 @@ class Adapter(ABC):
         """This model's number per row under a bound target."""
         return BlackBox(self, pick, scale, inputs, meter)
 
+    def wait(self) -> None:
+        """Return when the device has done all that it was told; a processor always has."""
+        return
+
+    def fresh_peak(self) -> Callable[[], int] | None:
+        """How to ask for the most bytes held on the device since now; None where there is no device."""
+        return None
+
     @contextlib.contextmanager
     def session(self) -> Iterator[None]:
         """A run's frame: global random states are seeded inside and restored outside, so stochastic models repeat."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -144,6 +144,17 @@ class TorchAdapter(Adapter):
             outputs = self.run(self.input(x), scale, extra)
         meter.add(forward=len(x))
         return Glance(layer, seen[-1], outputs, rows)
+
+    def wait(self) -> None:
+        if self.device.type != "cpu":
+            getattr(torch, self.device.type).synchronize()
+
+    def fresh_peak(self) -> Callable[[], int] | None:
+        if self.device.type != "cuda":
+            return None
+        torch.cuda.reset_peak_memory_stats(self.device)
+        floor = torch.cuda.memory_allocated(self.device)
+        return lambda: int(torch.cuda.max_memory_allocated(self.device) - floor)
 
     @contextlib.contextmanager
     def session(self) -> Iterator[None]:
