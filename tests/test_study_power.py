@@ -29,8 +29,16 @@ def test_more_items_help_less_the_more_alike_answers_are():
 
 
 def test_within_participants_what_somebody_is_good_at_cancels():
+    left = 0.2 * (0.24**0.5 - 0.1875**0.5) ** 2  # abilities of unlike spread do not cancel altogether
+    assert power._variance(0.6, 0.75, 10, 0.2, 2) == pytest.approx((0.24 + 0.1875) * 0.8 / 5 + left)
     within = human.participants_needed(0.6, 0.15, 10, 0.3, within=True)
     assert within.participants == within.each < human.participants_needed(0.6, 0.15, 10, 0.3).participants / 3
+
+
+@pytest.mark.parametrize(("within", "freedom"), [(False, 38), (True, 19)])
+def test_the_power_of_a_t_test_is_that_of_its_square_an_f_test(within, freedom):
+    bound, shift = stats.f.ppf(0.95, 1, freedom), 0.5**2 / (0.8 / 20)
+    assert power._power(0.5, 0.8, 20, 0.05, within) == pytest.approx(stats.ncf.sf(bound, 1, freedom, shift))
 
 
 def test_the_sign_of_the_effect_does_not_matter_and_conditions_cost():

@@ -1,5 +1,6 @@
 """Who sees what: conditions are balanced in blocks, orders are random, and everything is drawn before anybody takes part."""
 
+import itertools
 from collections import Counter
 
 import numpy as np
@@ -27,6 +28,8 @@ def test_within_participants_every_item_meets_every_condition():
         assert mine.order == yours.order
         assert all(a != b for a, b in zip(mine.conditions, yours.conditions, strict=True))
         assert sorted(Counter(mine.conditions).values()) == [2, 3]
+        met = [mine.conditions[item] for item in mine.order]
+        assert all(a != b for a, b in itertools.pairwise(met))  # neither condition comes early
 
 
 def test_orders_differ_and_examples_come_first():
