@@ -1,5 +1,6 @@
 """From answers to a result: by hand on small studies, by simulated participants on whole ones."""
 
+import itertools
 import json
 import math
 
@@ -45,6 +46,22 @@ def test_accuracy_time_and_tests_by_hand():
     seconds = result.contrast("with", "seconds")
     assert seconds.difference == pytest.approx(0.5) and result.arm("with", "seconds").mean == pytest.approx(4.0)
     assert "+50 points" in result.verdict and "more than chance explains" in result.verdict
+
+
+def test_groups_of_unlike_size_are_told_apart():
+    study = simple(4, seats=7)
+    helped = np.array([with_help(study, seat) for seat in range(7)])
+    shares = np.where(helped, 1.0, np.array([0.0, 0.25, 0.5, 0.75, 0.25, 0.5, 0.75]))
+    line = human.analyze(study, answers(study, [[i < 4 * share for i in range(4)] for share in shares])).contrast(
+        "with"
+    )
+    k, seen = int(helped.sum()), shares[helped].mean() - shares[~helped].mean()
+    assert k != 7 - k and line.difference == pytest.approx(seen)
+    away = [
+        abs(shares[list(chosen)].mean() - np.delete(shares, chosen).mean())
+        for chosen in itertools.combinations(range(7), k)
+    ]
+    assert line.p == pytest.approx(np.mean(np.array(away) >= seen - 1e-9))
 
 
 def test_with_one_answer_each_fishers_and_barnards_tests_are_given():
@@ -201,6 +218,7 @@ def test_files_are_read_and_what_is_wrong_in_them_is_named(tmp_path):
     read = human.read(study, [file, other])
     assert len(read.lines) == 4 and read.repeated == 1 and len(read.people) == 2
     assert human.analyze(study, read).participants == 2
+    assert human.read(study, [*lines, {**lines[0], "answer": ["no"]}]).lines == tuple(lines)  # the first one counts
     other.write_text(json.dumps(lines[2])[:40])
     with pytest.raises(pc.InputError, match=r"b.jsonl, line 1 is not JSON: was the file cut off"):
         human.read(study, [file, other])
