@@ -65,4 +65,5 @@ $(BIN)/python:
 	@$(INSTALL) --upgrade pip
 	@$(INSTALL) --editable '.[all,dev]'
 	@$(INSTALL) --no-deps grad-cam  # a peer for tests; it asks for torchvision, which is not built for every torch
+	@$(INSTALL) --no-deps quantus cachetools  # a peer too; it asks for another build of opencv
 	@touch .venv/demo.stamp $@

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import warnings
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
@@ -56,6 +57,15 @@ def dalex_orders(rows: int, columns: int, seed: int) -> np.ndarray:
     return np.stack([stream.choice(range(rows), rows, replace=False) for _ in range(1 + columns)])[
         1:
     ]  # the first is y's
+
+
+def quantus() -> Any:
+    """The package `quantus`, or skip. It asks NumPy for `trapz`, which NumPy 2 dropped: put back for it alone."""
+    if not hasattr(np, "trapz"):
+        np.trapz = np.trapezoid
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pytest.importorskip("quantus", reason="quantus is a peer, installed for tests only")
 
 
 def raw_map(method: str, model: nn.Module, layer: nn.Module, x: Tensor, column: int) -> np.ndarray:

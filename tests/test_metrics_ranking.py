@@ -342,6 +342,26 @@ def test_memory_blocks_change_nothing(monkeypatch):
     np.testing.assert_allclose(parts.chance_curves, whole.chance_curves, rtol=1e-12)
 
 
+def test_large_pictures_are_asked_about_one_by_one_and_alike(monkeypatch):
+    import nets
+
+    net, x = nets.cnn(), np.random.default_rng(0).uniform(size=(3, 2, 8, 8)).astype("float32")
+    made = pc.explain(net, x, pc.Saliency(), target=1)
+    metrics = [kind(steps=5, fill=fill) for kind in (pc.Deletion, pc.Insertion) for fill in (None, ("zeros", 0.3))]
+    together = pc.evaluate(net, made, metrics)
+    monkeypatch.setattr(ranking, "_ALONE", 1)
+    alone = pc.evaluate(net, made, metrics)
+    for one, other in zip(together.curves, alone.curves, strict=True):
+        np.testing.assert_allclose(one.curves, other.curves, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(one.detail["by_fill"], other.detail["by_fill"], rtol=1e-4, atol=1e-6)
+    assert together.receipt.rows_forward == alone.receipt.rows_forward
+    model = lambda z: np.tanh(z).sum(axis=(1, 2))  # noqa: E731
+    maps = x[:, 0].astype(float)
+    slow = curve(model, maps, maps, pc.Deletion(steps=5))
+    monkeypatch.setattr(ranking, "_ALONE", 10**9)
+    np.testing.assert_allclose(curve(model, maps, maps, pc.Deletion(steps=5)).curves, slow.curves, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -64,7 +64,7 @@ class Cut:
 
     def placed(self, rows: np.ndarray, positions: np.ndarray) -> np.ndarray:
         """positions (n, k, p) of the parts -> of the places (n, k, *space); NaN, which compares as false, where never hidden."""
-        wide = np.concatenate([positions, np.full((*positions.shape[:2], 1), np.nan)], axis=2)
+        wide = np.concatenate([positions, np.full((*positions.shape[:2], 1), np.nan)], axis=2).astype(np.float32)
         return np.stack([wide[i][:, self.labels[row]] for i, row in enumerate(rows)])
 
 
@@ -145,14 +145,16 @@ def _painters(fill: Any, case: Case, labels: np.ndarray, said: list[str]) -> tup
     same = (made == case.x).reshape(*made.shape[:2], -1).all(axis=2).all(axis=0)
     if same.any():
         said.append(f"the fill equals the data in {int(same.sum())} of {len(same)} rows, so hiding changes nothing")
-    return tuple(_shows(reference, channels) for reference in made)
+    return tuple(Shows(reference, channels) for reference in made)
 
 
-def _shows(reference: np.ndarray, channels: int | None) -> Painter:
-    """One reference (n, *features), shown where a place is hidden."""
+@dataclass(frozen=True, eq=False)
+class Shows:
+    """A painter of one reference, shown where a place is hidden."""
 
-    def paint(x: np.ndarray, gone: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        wide = gone if channels is None else np.expand_dims(gone, channels + 1)
-        return np.where(wide, reference[rows], x)
+    reference: np.ndarray  # (n, *features)
+    channels: int | None
 
-    return paint
+    def __call__(self, x: np.ndarray, gone: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        wide = gone if self.channels is None else np.expand_dims(gone, self.channels + 1)
+        return np.where(wide, self.reference[rows], x)

@@ -22,6 +22,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -29,12 +30,14 @@ import numpy as np
 from pellucid.core.maskers import Size
 from pellucid.core.scalar import pieces
 from pellucid.metrics.base import Case, Metric, Reading, check_counts
-from pellucid.metrics.hiding import Cut, FillLike, Fills, check_fills, check_window, cut, fills
+from pellucid.metrics.hiding import Cut, FillLike, Fills, Painter, Shows, check_fills, check_window, cut, fills
 from pellucid.metrics.on_texts import on_common_axis, on_texts
+from pellucid.models.adapter import BlackBox
 
 Hidden = Callable[[np.ndarray, np.ndarray], np.ndarray]  # positions and a count -> what is hidden
 
 _CELLS = 2**22  # numbers of filled inputs held at once
+_ALONE = 2**13  # numbers of a row from which on it is asked about by itself
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,9 @@ class RankingCurve(Metric):
 
 
 def blocks(case: Case, rows: np.ndarray) -> list[np.ndarray]:
-    """Rows whose filled inputs, at one step, fit in memory."""
-    return [rows[part] for part in pieces(len(rows), max(1, _CELLS // int(np.prod(case.x.shape[1:]))))]
+    """Rows whose filled inputs, at one step, fit in memory; large pictures one by one, with all their masks at once."""
+    cells = int(np.prod(case.x.shape[1:]))
+    return [rows[part] for part in pieces(len(rows), 1 if cells >= _ALONE else max(1, _CELLS // cells))]
 
 
 def ordered(parts: Cut, rows: np.ndarray, streams: list[np.random.Generator], randoms: int) -> np.ndarray:
@@ -115,7 +119,7 @@ class Asked:
     def scores(self, orders: np.ndarray, counts: np.ndarray, hidden: Hidden) -> np.ndarray:
         """orders (n, k, p), counts (n, s) -> scores (n, k, fills, s)"""
         values = np.empty((*orders.shape[:2], len(self.shown.painters), counts.shape[1]))
-        x, places = self.case.x[self.rows], self.parts.placed(self.rows, orders)
+        x, places = self._x, self.parts.placed(self.rows, orders)
         for k in range(orders.shape[1]):
             for part in pieces(counts.shape[1], max(1, _CELLS // x.size)):
                 count = counts[:, part].T.reshape(-1, len(x), *[1] * (places.ndim - 2))  # (s, n, 1...)
@@ -124,13 +128,28 @@ class Asked:
 
     def _under_each_fill(self, gone: np.ndarray) -> np.ndarray:
         """gone (s, n, *space) -> scores (fills, s, n), the mean over each fill's references"""
-        f, x, rows = self.case.f.take(self.rows), self.case.x[self.rows], self.rows
-        return np.stack([np.mean([f(paint(x, gone, rows)) for paint in each], axis=0) for each in self.shown.painters])
+        return np.stack([np.mean([self._under(paint, gone) for paint in each], axis=0) for each in self.shown.painters])
+
+    def _under(self, paint: Painter, gone: np.ndarray) -> np.ndarray:
+        """gone (s, n, *space) -> scores (s, n). A single row with space is put together where the model is: only masks travel."""
+        if isinstance(paint, Shows) and len(self.rows) == 1 and self._x.ndim > 2:
+            return self._f.blend(self._x, ~gone[:, 0], paint.reference[self.rows]).T
+        return self._f(paint(self._x, gone, self.rows))
+
+    @cached_property
+    def _f(self) -> BlackBox:
+        return self.case.f.take(self.rows)
+
+    @cached_property
+    def _x(self) -> np.ndarray:
+        return self.case.x[self.rows]
 
 
 def ranks(values: np.ndarray, tie: np.ndarray) -> np.ndarray:
     """values, tie (n, g) -> (n, g) each place's position, 0 = largest value; equals in the order of `tie`."""
-    order = np.lexsort((tie, -values))
+    first = np.argsort(tie, axis=1)
+    falling = np.argsort(-np.take_along_axis(values, first, axis=1), axis=1, kind="stable")
+    order = np.take_along_axis(first, falling, axis=1)
     position = np.empty_like(order)
     np.put_along_axis(position, order, np.arange(values.shape[1])[None], axis=1)
     return position
