@@ -6,7 +6,7 @@ import pytest
 import pellucid as pc
 from pellucid.core.budget import Receipt
 from pellucid.core.records import Line
-from pellucid.report import doubts, findings
+from pellucid.report import doubts, findings, page_methods
 from pellucid.report.suspicions import uneven
 from pellucid.report.together import comparison, merged
 
@@ -77,6 +77,25 @@ def test_methods_disagree_by_a_stated_number_and_slopes_are_not_asked():
     assert "below 0.3" in warning["sentence"]
     assert not list(doubts.disagreeing(comparison({"A": record(up), "B": record(2 * up)}, {}), FILES))
     assert not list(doubts.disagreeing(comparison({"A": record(up), "B": record(down, pc.Saliency())}, {}), FILES))
+
+
+def test_the_warning_and_the_page_say_where_methods_disagree_and_whom_the_evidence_supports():
+    up = np.arange(12.0).reshape(1, 12).repeat(3, axis=0)
+    cards = {}
+    for name, advantage in (("A", [0.5, 0.55, 0.6]), ("B", [0.1, 0.15, 0.2])):
+        curve = pc.Curve(
+            metric="Deletion",
+            higher_is_better=False,
+            value=-np.array(advantage),
+            chance=np.zeros(3),
+            receipt=Receipt(method="Deletion()"),
+        )
+        cards[name] = pc.Scorecard(lines=(), curves=(curve,), method=name, receipt=Receipt(method=name))
+    apart = comparison({"A": record(up), "B": record(-up)}, cards)
+    (warning,) = doubts.disagreeing(apart, FILES)
+    assert "rank differently in 3 of 3 rows" in warning["sentence"] and "the evidence is for A" in warning["sentence"]
+    assert page_methods.disputes(apart) == [apart.disputes[0].sentence] and apart.disputes[0].side == "A"
+    assert page_methods.disputes(comparison({"A": record(up), "B": record(2 * up)}, {})) == []
 
 
 def test_constant_maps_are_counted():

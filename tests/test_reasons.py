@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import pellucid as pc
+
 FOLDER = Path(__file__).parents[1] / "docs" / "reasons"
 
 
@@ -89,6 +91,8 @@ def test_recourse():
             pytest.approx(v, abs=t) for v, t in zip(known, (2, 2, 0.3, 8), strict=True)
         ]
     assert not found.valid.all() and not (found.proof & ~found.valid).any()
+    proven = made.answers(at, made.ONLY_BP, "slow", pc.Recourse())
+    assert f"proves for {(proven.proof & ~proven.valid).sum()} of the 30" in text
     assert made.still_hold(at, made.answers(at, made.CAN, made.SURE)) > made.still_hold(at, made.answers(at)) + 0.2
 
 

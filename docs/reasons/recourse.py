@@ -58,9 +58,10 @@ def clinic() -> Clinic:
     return Clinic(model, (X.iloc[first], y[first]), at_risk, float(model.score(held, y[second])))
 
 
-def answers(at: Clinic, constraints: Any = None, target: Any = "slow") -> pc.Counterfactuals:
+def answers(at: Clinic, constraints: Any = None, target: Any = "slow", method: Any = None) -> pc.Counterfactuals:
     """The nearest rows that the model calls slow."""
-    return pc.counterfactual(at.model, at.patients, target=target, background=at.train[0], constraints=constraints)
+    known = at.train[0]
+    return pc.counterfactual(at.model, at.patients, method, target=target, background=known, constraints=constraints)
 
 
 def impossible(found: pc.Counterfactuals) -> np.ndarray:
@@ -98,6 +99,10 @@ def main() -> None:
         print(
             f"   proven to have none: {(~found.valid & found.proof).sum()}; {next((r for r in found.reason if r), '')}"
         )
+    proven = answers(at, ONLY_BP, "slow", pc.Recourse())
+    print(
+        f"Recourse, only bp: {proven.valid.sum()} answers, proven to have none {(proven.proof & ~proven.valid).sum()}"
+    )
 
 
 if __name__ == "__main__":

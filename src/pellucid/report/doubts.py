@@ -89,12 +89,14 @@ def disagreeing(compared: Comparison, files: Files) -> Iterator[Warn]:
     if not pairs or values.mean() >= AGREE:
         return
     first, second = (compared.names[i] for i in pairs[int(values.argmin())])
+    where = next((one.sentence for one in compared.disputes if {one.first, one.second} == {first, second}), "")
+    advice = f"{where}." if where else "Look at which are faithful before believing one."
     yield warning(
         "methods-disagree",
         "explanation",
         "The methods disagree on what matters.",
         f"Methods that share out the score rank its parts with a mean rank correlation of {values.mean():.2f}, below {AGREE}; "
-        f"the furthest apart are {first} and {second} ({values.min():.2f}). Look at which are faithful before believing one.",
+        f"the furthest apart are {first} and {second} ({values.min():.2f}). {advice}",
         {"mean": float(values.mean()), "lowest": float(values.min()), "pair": [first, second], "bar": AGREE},
         files.get(f"{first} values"),
     )

@@ -62,6 +62,7 @@ def _model(audit: Audit, i: int) -> dict[str, Any]:
         "agreement": figures.agreement(compared) if compared and len(compared.names) > 1 else None,
         "slopes": [] if compared is None else [name for name in compared.names if name in SLOPES],
         "curves": [] if compared is None else page_methods.curves(compared),
+        "disputes": [] if compared is None else page_methods.disputes(compared),
         "rows": [] if compared is None else page_rows.rows(audit, compared),
         "rules_receipt": None if audit.rules is None else page_rows.receipt_text(audit.rules.receipt),
         "left_out": audit.left_out,

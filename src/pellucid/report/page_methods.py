@@ -75,3 +75,9 @@ def curves(compared: Comparison) -> list[dict[str, str]]:
 def _judged(curve: Curve) -> Curve:
     """The rows that were finished."""
     return curve[np.isfinite(curve.value)]
+
+
+def disputes(compared: Comparison) -> list[str]:
+    """Pairs that rank some row differently, in words: first those in which the evidence takes a side."""
+    found = [one for one in compared.disputes if len(one.rows)]
+    return [one.sentence for one in sorted(found, key=lambda one: one.side is None)]

@@ -63,6 +63,7 @@ def _model(audit: Audit) -> dict[str, Any]:
         "rows": audit.rows,
         "methods": _methods(audit),
         "agreement": None if audit.comparison is None else audit.comparison.agreement,
+        "disputes": _disputes(audit),
         "importance": _importance(audit),
         "rules": _rules(audit),
         "places": None if audit.regions is None else _places(audit.regions),
@@ -93,6 +94,22 @@ def _methods(audit: Audit) -> list[dict[str, Any]]:
             "receipt": dataclasses.asdict(record.receipt),
         }
         for name, record, card in zip(compared.names, compared.attributions, compared.scorecards, strict=True)
+    ]
+
+
+def _disputes(audit: Audit) -> list[dict[str, Any]]:
+    """Every two methods: on how many rows they rank differently, what most of all, and whom the evidence supports."""
+    return [
+        {
+            "first": one.first,
+            "second": one.second,
+            "rows": len(one.rows),
+            "of": one.judged,
+            "features": one.features,
+            "side": one.side,
+            "evidence": [dataclasses.asdict(each) for each in one.evidence],
+        }
+        for one in (audit.comparison.disputes if audit.comparison else ())
     ]
 
 
