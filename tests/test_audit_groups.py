@@ -45,6 +45,7 @@ def test_importance_in_each_group_is_what_is_known_on_paper():
     np.testing.assert_allclose(made.difference[1, :, 0], [0.5, -0.5, 0, 0], atol=0.05)
     assert made.differs.tolist() == [[True, True, False, False]] * 2
     np.testing.assert_allclose(made.difference[0, :, 0], -made.difference[1, :, 0])
+    assert made.level == pytest.approx(1 - 0.05 / (2 * 4))  # two groups, four columns: all intervals hold together
 
 
 def test_intervals_are_welchs():

@@ -29,7 +29,9 @@ def svg(draw: Callable[[Axes], Any], height: float, width: float = COLUMN) -> st
     figure = Figure(figsize=(width, height), layout="constrained")
     draw(figure.subplots())
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "pellucid"}):
-        return _uri(figure, "svg+xml", format="svg", metadata={"Date": None, "Creator": None})
+        # tight: nothing of a legend or a long name is cut, whatever the layout left for it
+        facts = {"Date": None, "Creator": None}
+        return _uri(figure, "svg+xml", format="svg", metadata=facts, bbox_inches="tight", pad_inches=0.08)
 
 
 def png(draw: Callable[[Axes], Any]) -> str:
