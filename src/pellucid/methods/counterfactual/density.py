@@ -22,6 +22,7 @@ from pellucid.methods.counterfactual.distance import Distance
 
 _NEAR = 5
 _MOST = 1000  # background rows that neighbours are looked for among
+_USUAL = 300  # of those, rows that say how far rows usually are from their neighbours
 _CELLS = 2**22
 
 Penalty = Callable[[np.ndarray], np.ndarray]  # rows (m, p) -> (m,), larger is less plausible
@@ -43,8 +44,9 @@ class Neighbours:
         return self._near(z, min(_NEAR, len(self.rows)))[:, :_NEAR].mean(axis=1)
 
     def usual(self) -> np.ndarray:
-        """(b,) sorted: the same of the background rows, each without itself"""
-        near = self._near(self.rows, min(_NEAR + 1, len(self.rows)))
+        """Sorted: the same of some hundreds of background rows, each without itself"""
+        some = self.rows[:: max(1, -(-len(self.rows) // _USUAL))]
+        near = self._near(some, min(_NEAR + 1, len(self.rows)))
         return np.sort(near[:, 1:].mean(axis=1) if near.shape[1] > 1 else near[:, 0])
 
     def plausibility(self, z: np.ndarray) -> np.ndarray:
@@ -54,13 +56,10 @@ class Neighbours:
 
     def _near(self, z: np.ndarray, k: int) -> np.ndarray:
         """(m, k) the smallest distances, in order"""
-        b, p = self.rows.shape
-        room = max(1, _CELLS // (b * p))
+        room = max(1, _CELLS // len(self.rows))
         made = []
         for start in range(0, len(z), room):
-            part = z[start : start + room]
-            pairs = self.distance.parts(np.repeat(part, b, axis=0), np.tile(self.rows, (len(part), 1)))
-            far = self.distance.total(pairs).reshape(len(part), b)
+            far = self.distance.between(z[start : start + room], self.rows)
             made.append(np.sort(np.partition(far, k - 1, axis=1)[:, :k], axis=1))
         return np.concatenate(made) if made else np.empty((0, k))
 

@@ -71,6 +71,22 @@ class Distance:
         lost = np.isnan(x) | np.isnan(z)
         return np.where(lost, np.isnan(x) != np.isnan(z), moved).astype(float)
 
+    def column(self, j: int, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """What column j adds between values a and b, which are broadcast"""
+        moved = (a != b).astype(float) if self.coded[j] else np.abs(a - b) / self.unit[j]
+        return np.where(np.isnan(moved) | np.isnan(a) | np.isnan(b), np.isnan(a) != np.isnan(b), moved).astype(float)
+
+    def between(self, z: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """z (m, p), rows (b, p) -> (m, b)"""
+        made = np.zeros((len(z), len(rows)))
+        for j in range(z.shape[1]):
+            part = self.column(j, z[:, j, None], rows[None, :, j])
+            if self.norm == "l1":
+                made += part
+            else:
+                made = made + part**2 if self.norm == "l2" else np.maximum(made, part)
+        return np.sqrt(made) if self.norm == "l2" else made
+
     def total(self, parts: np.ndarray) -> np.ndarray:
         """(m, p) -> (m,)"""
         if self.norm == "l1":

@@ -37,12 +37,12 @@ class Shift(Distance):
 
     def parts(self, x: np.ndarray, z: np.ndarray) -> np.ndarray:
         """x, z (m, p) -> (m, p) what each column costs"""
-        made = np.zeros(np.broadcast_shapes(x.shape, z.shape))
-        for j, values in enumerate(self.known):
-            a, b = np.broadcast_arrays(x[:, j], z[:, j])
-            made[:, j] = self._column(j, values, a, b)
-        same = (x == z) | (np.isnan(x) & np.isnan(z))
-        return np.where(same, 0.0, made)
+        return np.stack([self.column(j, x[:, j], z[:, j]) for j in range(len(self.known))], axis=1)
+
+    def column(self, j: int, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        a, b = np.broadcast_arrays(a, b)
+        same = (a == b) | (np.isnan(a) & np.isnan(b))
+        return np.where(same, 0.0, self._column(j, self.known[j], a, b))
 
     def _column(self, j: int, values: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         count = max(1, len(values))
