@@ -3,12 +3,11 @@
     pip install dice-ml      (only this table needs it)
     python -m benchmarks.counterfactuals [--rows 20] [--answers 4] [--data FOLDER]
 
-German credit and Adult (`tabular/` of the folder of real data), with logistic regression, boosted trees and a small network. Rows are
-those
-that the model refuses. Columns that nobody can change are held fast in both. Each answer is judged by one function for both:
+German credit and Adult (`tabular/` of the folder of real data), with logistic regression, boosted trees and a small network. Rows
+are those that the model refuses. Columns that nobody can change are held fast in both. Each answer is judged by one function:
 validity (the model's own prediction), sparsity (columns changed), distance (1-norm over median absolute deviations, 1 a level),
-plausibility (the mean distance to the 5 nearest rows of the background) and constraints broken. CPU seconds of the process; dice-ml
-by its random method, which is its fastest.
+plausibility (the mean distance to the 5 nearest rows of the background) and constraints broken. CPU seconds of the process;
+dice-ml by its random method, which is its fastest.
 """
 
 from __future__ import annotations
