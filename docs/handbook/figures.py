@@ -76,7 +76,8 @@ def _traced(judge: Any, folder: Path, name: str) -> Drawn:
 def _judged(judge: Any, world: Any, judged: Any) -> tuple[Any, str, Any, str]:
     model = world.model()
     record = pc.explain(model, world.x, judged, target=world.target, background=world.background)
-    known = {"truth": _truth(record), "train": worlds.table(), "retrain": lambda X, y: clone(worlds.trees()).fit(X, y)}
+    train = worlds.lessons() if "lessons" in judge.card.needs else worlds.table()
+    known = {"truth": _truth(record), "train": train, "retrain": lambda X, y: clone(worlds.trees()).fit(X, y)}
     wanted = {*getattr(judge.card, "takes", ()), *judge.card.needs} - set(_without(judge))
     given = {name: value for name, value in known.items() if name in wanted and value is not None}
     card = pc.evaluate(model, record, [judge], background=world.background, **given)

@@ -45,6 +45,11 @@ def _training(record: pc.Attribution) -> dict[str, Any]:
     return {"train": (pictures(), np.arange(4) % 3), "retrain": _trained}
 
 
+def _others(record: pc.Attribution) -> dict[str, Any]:
+    """Further pictures, for students to learn on."""
+    return {"train": (np.random.default_rng(1).uniform(size=(20, 2, 8, 8)).astype("float32"), None)}
+
+
 @dataclass(frozen=True)
 class Judge:
     """One metric in the suite. `changes`: field -> another value, which has to change what it says."""
@@ -102,6 +107,7 @@ JUDGES: dict[str, Judge] = {
         told=lambda record: {"method": "SmoothGrad(samples=4)"},
         any_way=False,
     ),
+    "Simulatability": Judge(pc.Simulatability(), {"student": "linear", "cells": 2, "seed": 1}, told=_others),
     "Agreement": Judge(pc.Agreement(others=("Saliency()",)), {"others": ("InputXGradient()",), "k": 3}),
 }
 

@@ -68,7 +68,8 @@ def test_the_promised_shape_and_range(judge: Judge, net):
     assert (low <= known).all() and (known <= high).all()
     assert len(known) == 4 or not judge.finite
     assert line.rows == len(known) and line.degenerate == 0 and line.verdict
-    assert line.mean == pytest.approx(known.mean())
+    if not judge.metric.card.strata:
+        assert line.mean == pytest.approx(known.mean())
 
 
 @REPEATING
@@ -155,7 +156,11 @@ def test_constant_maps_are_called_degenerate(judge: Judge, level, net):
     if not judge.any_way:
         pytest.skip("explains anew by methods of ours only")
     flat = pc.Attribution.from_arrays(np.full((4, 2, 8, 8), level), data=pictures(), target=0, base_values=0.0)
-    card = judge.of(net, flat, again=lambda model, z: flat)
+
+    def again(model, z):
+        return pc.Attribution.from_arrays(np.full((len(z), 2, 8, 8), level), data=z, target=0, base_values=0.0)
+
+    card = judge.of(net, flat, again=again)
     assert card.curves[0].degenerate.all() and card.lines[0].degenerate == 4
     assert "degenerate" in card.lines[0].verdict and "passes" not in card.lines[0].verdict
 

@@ -100,6 +100,7 @@ METRICS = {
     "PointingGame": "pellucid.metrics.pointing_game",
     "Localization": "pellucid.metrics.localization",
     "Agreement": "pellucid.metrics.agreement",
+    "Simulatability": "pellucid.metrics.simulatability",
 }
 
 TARGETS = {

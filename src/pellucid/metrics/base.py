@@ -19,12 +19,13 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 import numpy as np
 
 from pellucid.core.errors import InputError, MethodError
+from pellucid.core.inputs import plain_array
 from pellucid.core.maskers import space_of
 from pellucid.core.method import Method
 from pellucid.core.records import Attribution
 from pellucid.models.adapter import BlackBox
 
-Need = Literal["again", "base values", "network", "truth", "train", "retrain", "error bars"]
+Need = Literal["again", "base values", "network", "truth", "train", "retrain", "error bars", "lessons"]
 Explain = Callable[[Any, Any, Method], Attribution]  # (model, x, method)
 Again = Callable[[Any, Any], Attribution]  # (model, x)
 
@@ -48,6 +49,9 @@ class Repeat(Protocol):
     def seeded(self, seed: int) -> Again | None:
         """The same with another seed; None for a method that draws nothing."""
 
+    def elsewhere(self) -> Again:
+        """The same for rows that are not the record's: a target that names a class per row becomes the predicted class."""
+
 
 @dataclass(frozen=True)
 class MetricCard:
@@ -65,6 +69,7 @@ class MetricCard:
     bar: float | None = None  # the mean passes beyond it; a convention, said to be one
     texts: bool = False  # whether it can judge explanations of texts
     blind: tuple[str, ...] = ()  # of `checked.py`: corruptions, or a whole world, that it does not tell from the truth
+    strata: str = ""  # a detail of zeros and ones: the mean is the macro average over both groups of rows
     ranks: bool = True  # judges an order or pattern, so a constant map says nothing and is left out of the mean
 
 
@@ -167,6 +172,28 @@ class Case:
         codec = self.f.inputs.codec
         return x if codec is None else codec.decode(x)
 
+    def encoded(self, rows: Any) -> np.ndarray:
+        """The user's own kind of data as encoded rows (m, *features)."""
+        codec = self.f.inputs.codec
+        made = plain_array(rows) if codec is None else codec.encode(rows)
+        if made.shape[1:] != self.x.shape[1:]:
+            raise InputError(f"train= has rows of shape {made.shape[1:]}, the record's are {self.x.shape[1:]}.")
+        return made
+
+    def outputs(self, x: np.ndarray) -> np.ndarray:
+        """x (m, *features) -> all that the model says of it (m, ...), counted"""
+        if self.f.inputs.extra:
+            raise InputError("this model takes extra= inputs, which other rows than the record's do not have.")
+        return self.f.adapter.outputs(x, self.f.scale, {}, self.f.meter, self.f.inputs.batch_size)
+
+    def elsewhere(self, x: np.ndarray) -> np.ndarray:
+        """The same explanation of other rows (m, *features): values (m, ...), counted"""
+        assert self.again is not None
+        again = self.again.elsewhere() if isinstance(self.again, Repeat) else self.again
+        made = again(self.model, self.given(x))
+        self._count(made, "again")
+        return np.asarray(made.values)
+
     def explained(self, x: np.ndarray, model: Any = None) -> np.ndarray:
         """The same explanation of other inputs (n, *features), or of another model: values as the record's, counted."""
         assert self.again is not None
@@ -259,6 +286,10 @@ def _lacking(name: str, need: Need, case: Case) -> str | None:
             "needs to know where the answer is: pass truth=, masks (n, *space) of True and False, or boxes (n, boxes, axes, 2).",
         ),
         "train": (case.train is None, "trains the model anew: pass train=(X, y), the rows that it was trained on."),
+        "lessons": (
+            case.train is None,
+            "teaches students on other rows: pass train=(X, None), rows that the record does not hold.",
+        ),
         "retrain": (case.retrain is None, "trains the model anew: pass retrain=, a function (X, y) -> a new model."),
         "error bars": (
             not _has_error_bars(case),

@@ -21,7 +21,7 @@ from pellucid.core.inputs import plain_array
 from pellucid.core.masking import Masker
 from pellucid.core.method import GameMethod, Method, SurrogateMethod
 from pellucid.core.records import Attribution, Comparison, Curve, Scorecard
-from pellucid.core.target import Target
+from pellucid.core.target import Predicted, Target
 from pellucid.methods.run import as_masker, as_method, explain
 from pellucid.metrics import of_influence
 from pellucid.metrics.base import Again, Case, Judge, Metric, refusal
@@ -182,6 +182,11 @@ class _Repeat:
 
     def of(self, rows: np.ndarray) -> _Repeat:
         return replace(self, anew=self.anew.of(rows))
+
+    def elsewhere(self) -> _Repeat:
+        target = self.anew.target
+        per_row = isinstance(getattr(target, "label", None), tuple)
+        return replace(self, anew=replace(self.anew, target=Predicted(scale=target.scale))) if per_row else self
 
     def seeded(self, seed: int) -> _Repeat | None:
         known = getattr(self.method, "seed", None)

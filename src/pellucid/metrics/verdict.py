@@ -26,15 +26,32 @@ def interval(values: np.ndarray) -> tuple[float, float, float]:
     return mean, mean - half, mean + half
 
 
+def stratified(values: np.ndarray, group: np.ndarray) -> tuple[float, float, float]:
+    """values, group (n,) -> the mean of the groups' means and the ends of Welch's 95 % interval; of one group, `interval`."""
+    parts = [values[group == one] for one in np.unique(group)]
+    if len(parts) < 2:
+        return interval(values)
+    mean, sizes = float(np.mean([part.mean() for part in parts])), np.array([len(part) for part in parts])
+    if sizes.min() < 2:
+        return mean, np.nan, np.nan
+    variances = np.array([part.var(ddof=1) for part in parts]) / sizes
+    if not variances.any():
+        return mean, mean, mean
+    freedom = variances.sum() ** 2 / (variances**2 / (sizes - 1)).sum()
+    half = float(stdtrit(freedom, 0.975) * np.sqrt(variances.sum()) / len(parts))
+    return mean, mean - half, mean + half
+
+
 def line(curve: Curve, card: MetricCard) -> Line:
     """The line of a scorecard that a curve becomes."""
     known = np.isfinite(curve.value)
     blank = np.zeros(len(curve), bool) if curve.degenerate is None else curve.degenerate
     judged = known & ~blank if card.ranks else known
     used = judged if judged.any() else known
-    mean, low, high = interval(curve.value[used])
-    paired = (None, None, None) if curve.chance is None else interval(curve.advantage[used])
-    backwards = (None, None, None) if curve.reverse is None else interval(curve.over_reverse[used])
+    group = curve.detail[card.strata] if card.strata else np.zeros(len(curve))
+    mean, low, high = stratified(curve.value[used], group[used])
+    paired = (None, None, None) if curve.chance is None else stratified(curve.advantage[used], group[used])
+    backwards = (None, None, None) if curve.reverse is None else stratified(curve.over_reverse[used], group[used])
     return Line(
         metric=curve.metric,
         mean=mean,
@@ -61,7 +78,9 @@ def _verdict(curve: Curve, card: MetricCard, judged: np.ndarray, blank: np.ndarr
     if not judged.any():
         return "no row could be judged"
     if curve.chance is not None:
-        said = _against_chance(curve.advantage[judged], np.abs([curve.value[judged], curve.chance[judged]]).max())
+        group = curve.detail[card.strata] if card.strata else np.zeros(len(curve))
+        found = stratified(curve.advantage[judged], group[judged])
+        said = _against_chance(found, int(judged.sum()), np.abs([curve.value[judged], curve.chance[judged]]).max())
     elif card.bar is not None:
         said = _against_bar(curve.value[judged], card)
     else:
@@ -72,13 +91,13 @@ def _verdict(curve: Curve, card: MetricCard, judged: np.ndarray, blank: np.ndarr
     )
 
 
-def _against_chance(advantage: np.ndarray, scale: float) -> str:
-    """advantage (n,) on each row, positive = better"""
-    mean, low, high = interval(advantage)
+def _against_chance(found: tuple[float, float, float], rows: int, scale: float) -> str:
+    """The mean advantage over rows, positive = better, and its interval."""
+    mean, low, high = found
     tiny = ROUNDING * scale
-    if len(advantage) < 2:
+    if np.isnan(low):
         side = "equal to" if abs(mean) <= tiny else "better than" if mean > 0 else "worse than"
-        return f"one row gives no interval; it is {side} random"
+        return f"{'one row gives' if rows < 2 else 'one row of a group gives'} no interval; it is {side} random"
     return "better than random" if low > tiny else "worse than random" if high < -tiny else "no better than random"
 
 
