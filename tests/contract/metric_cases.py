@@ -152,6 +152,7 @@ EXCUSED: dict[str, str] = {
     "Latency": "asks what an explanation costs, whether it is right or not",
     "ErrorCalibration": "asks whether error bars are right, whatever they surround",
     "InfluenceRemoval": "judges rankings of training rows, not of features",
+    "Simulatability": "asks whether the answer can be foretold: on planted explanations in test_simulatability.py",
 }
 
 # Metrics of other records than explanations of rows, with the test file that holds what the suite cannot ask of them.
