@@ -191,7 +191,7 @@ class Case:
         assert self.again is not None
         again = self.again.elsewhere() if isinstance(self.again, Repeat) else self.again
         made = again(self.model, self.given(x))
-        self._count(made, "again")
+        self.count(made, "again")
         return np.asarray(made.values)
 
     def explained(self, x: np.ndarray, model: Any = None) -> np.ndarray:
