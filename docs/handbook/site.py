@@ -25,6 +25,7 @@ KEPT = {
     "docs/architecture.md": "concepts/architecture.md",
     "docs/coverage.md": "concepts/coverage.md",
     "docs/kernel_width.md": "concepts/kernel_width.md",
+    "docs/stability.md": "concepts/stability.md",
     "docs/metrics_checked.md": "concepts/metrics_checked.md",
     "docs/lime_or_shap.md": "concepts/lime_or_shap.md",
     "docs/taxonomy.md": "concepts/taxonomy.md",
@@ -115,6 +116,7 @@ def nav() -> Nav:
             "Concepts": [
                 {"How to read a receipt": "concepts/receipt.md"},
                 {"What LIME's kernel width does": "concepts/kernel_width.md"},
+                {"What moves the stability figure": "concepts/stability.md"},
                 {"Metrics, checked": "concepts/metrics_checked.md"},
                 {"LIME or SHAP": "concepts/lime_or_shap.md"},
                 {"Which method is which": "concepts/taxonomy.md"},
