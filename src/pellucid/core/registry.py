@@ -148,6 +148,7 @@ RECORDS = {
     "Examples": "pellucid.core.examples",
     "Influence": "pellucid.core.influence",
     "Difficulty": "pellucid.core.difficulty",
+    "Reasons": "pellucid.core.reasons",
     "Visualization": "pellucid.core.visualization",
     "Unit": "pellucid.core.visualization",
     "Schema": "pellucid.core.schema",
@@ -173,7 +174,11 @@ ERRORS = dict.fromkeys(
 # Local explanations of a corpus, gathered by word.
 SUMMARIES = {"word_effects": "pellucid.core.word_effects"}
 
-MODELS = {"TextModel": "pellucid.models.text"}
+MODELS = {
+    "TextModel": "pellucid.models.text",
+    "ProtoPNet": "pellucid.models.proto_p_net",
+    "ProtoTraining": "pellucid.models.proto_training",
+}
 
 # Ways of LRP through a linear layer.
 RULES = dict.fromkeys(

@@ -27,6 +27,7 @@ from pellucid.plot._image import gallery, image, picture
 from pellucid.plot._importance import importance
 from pellucid.plot._influence import difficulty, influence
 from pellucid.plot._projection import projection, specimens
+from pellucid.plot._reasons import reasons
 from pellucid.plot._rule_image import rule_image
 from pellucid.plot._rules import rules
 from pellucid.plot._scatter import scatter
@@ -62,6 +63,7 @@ __all__ = [
     "influence",
     "picture",
     "projection",
+    "reasons",
     "rule_image",
     "rules",
     "scatter",
