@@ -1,8 +1,8 @@
 """ProtoPNet: a network that answers by "this looks like that".
 
 Chen, Li, Tao, Barnett, Su & Rudin, "This Looks Like That: Deep Learning for Interpretable Image Recognition" (NeurIPS 2019). A
-backbone and two 1 x 1 convolutions make a map z of patches (d, h, w). Each prototype p_j, a vector of d numbers, is compared with all of
-them, and logits are weighted similarities, without a bias:
+backbone and two 1 x 1 convolutions make a map z of patches (d, h, w). Each prototype p_j, a vector of d numbers, is compared with
+all of them, and logits are weighted similarities, without a bias:
 
     d_j = min over patches |z - p_j|^2,   g_j = log((d_j + 1) / (d_j + 1e-4)),   logits = W g
 
