@@ -75,16 +75,23 @@ def test_removal_of_sets_by_plain_loops():
 
 
 def test_the_best_scale_is_the_least_squares_one_and_drops_out():
-    x, values = RNG.normal(size=(4, 6)), RNG.normal(size=(4, 6))
+    x = RNG.normal(size=(4, 6))
     model = lambda z: np.sin(z).sum(axis=1)  # noqa: E731
-    one, ten = (curve(model, scale * values, x, pc.Infidelity()) for scale in (1, -10))
+    values = np.sin(x) + 0.3 * RNG.normal(size=x.shape)
+    one, ten = (curve(model, scale * values, x, pc.Infidelity()) for scale in (1, 10))
     np.testing.assert_allclose(one.value, ten.value)
-    np.testing.assert_allclose(one.detail["scale"], -10 * ten.detail["scale"])
+    np.testing.assert_allclose(one.detail["scale"], 10 * ten.detail["scale"])
     for scale in (0.9, 1.1):
         shifted = values * (scale * one.detail["scale"])[:, None]
         assert (curve(model, shifted, x, pc.Infidelity(scaled=False)).value > one.value).all()
     at_best = curve(model, values * one.detail["scale"][:, None], x, pc.Infidelity(scaled=False))
     np.testing.assert_allclose(at_best.value, one.value)
+
+
+def test_the_opposite_of_the_truth_says_nothing():
+    x = RNG.normal(size=(5, 4))
+    wrong = curve(linear, -W * x, x, pc.Infidelity())
+    assert (wrong.detail["scale"] == 0).all() and wrong.detail["unexplained"] == pytest.approx(1)
 
 
 def test_zeros_explain_nothing_and_a_score_that_never_moves_leaves_nothing_to_explain():
