@@ -34,6 +34,7 @@ KEPT = {
     **{f"docs/reasons/{name}.md": f"reasons/{name}.md" for name in REASONS},
     "docs/evidence/gradient.md": "evidence/gradient.md",
     "docs/evidence/removal.md": "evidence/removal.md",
+    "docs/evidence/counterfactuals.md": "evidence/counterfactuals.md",
     "docs/evidence/speed.md": "evidence/speed.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changes.md",
@@ -144,6 +145,7 @@ def nav() -> Nav:
             "Evidence": [
                 {"Gradients and maps on photographs": "evidence/gradient.md"},
                 {"Removal on photographs": "evidence/removal.md"},
+                {"Counterfactuals": "evidence/counterfactuals.md"},
                 {"Speed": "evidence/speed.md"},
             ]
         },
