@@ -176,8 +176,8 @@ def kernel_times(rows: int, repeats: int) -> None:
 
 
 def exact_times(repeats: int) -> None:
-    """12 columns with 10 rows, 16 columns with 2."""
-    for columns, rows, width in ((12, 10, 10), (16, 2, 5)):
+    """Rows and background rows become fewer as columns become more."""
+    for columns, rows, width in ((12, 4, 10), (14, 2, 4), (16, 1, 2)):
         X, y = table(columns)
         for name, f in models(X, y).items():
             exact_line(name, f, X[100 : 100 + rows], X[:width], repeats)

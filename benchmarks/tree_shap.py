@@ -10,6 +10,7 @@ the first reading of a model are timed apart.
 from __future__ import annotations
 
 import argparse
+import itertools
 import statistics
 import time
 import warnings
@@ -71,6 +72,12 @@ def line(name: str, what: str, ours: Work, theirs: Work, repeats: int, close: fl
     print(f"{name:10} {what:34} {spent:10.2f} {other:10.1f} {other / spent:8.1f}   {off:.1e}", flush=True)
 
 
+def in_turn(work: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> Work:
+    """Another row each time, as a service meets them: a row that comes again and again is learned by the processor."""
+    rows = itertools.cycle(x[:, None])
+    return lambda: work(next(rows))
+
+
 def measure(name: str, model: Any, X: np.ndarray, rows: int, repeats: int) -> None:
     import shap
 
@@ -95,9 +102,9 @@ def measure(name: str, model: Any, X: np.ndarray, rows: int, repeats: int) -> No
         loose,
         share=part / rows,
     )
-    line(name, "path-dependent, 1 row", lambda: values(x[:1]), lambda: cover.shap_values(x[:1]), many, loose)
-    both = lambda: (model.predict(x[:1]), cover.shap_values(x[:1]))[1]  # noqa: E731
-    line(name, "the same and a prediction, 1 row", lambda: values(x[:1]), both, many, loose)
+    line(name, "path-dependent, 1 row", in_turn(values, x), in_turn(cover.shap_values, x), many, loose)
+    both = lambda z: (model.predict(z), cover.shap_values(z))[1]  # noqa: E731
+    line(name, "the same and a prediction, 1 row", in_turn(values, x), in_turn(both, x), many, loose)
     for kind, own in contributions(name, model, x):
         line(name, f"{kind}, {rows} rows", lambda: values(x), own, repeats, 1e-4)
     if name == "forest":
@@ -111,7 +118,8 @@ def measure(name: str, model: Any, X: np.ndarray, rows: int, repeats: int) -> No
         loose,
         share=slow / rows,
     )
-    line(name, "interventional, 1 row", lambda: values(x[:1], background), theirs(x[:1]), many, loose)
+    alone = in_turn(lambda z: values(z, background), x)
+    line(name, "interventional, 1 row", alone, in_turn(lambda z: theirs(z)(), x), many, loose)
     pairs = lambda: pc.interact(model, x, "TreeShap").values  # noqa: E731
     few = lambda: cover.shap_interaction_values(x[:slower])  # noqa: E731
     line(name, f"interactions, {rows} rows", pairs, few, repeats, loose, share=slower / rows)

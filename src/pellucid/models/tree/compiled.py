@@ -19,14 +19,20 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def kernel(function: F) -> F:
     """A compiled function."""
-    made = njit(cache=True, nogil=True, error_model="numpy")(function)
+    how: Any = {
+        "cache": True,
+        "nogil": True,
+        "error_model": "numpy",
+        "no_cfunc_wrapper": True,
+    }  # no kernel is a callback in C
+    made: Any = njit(**how)(function)
     plain = made.compile
 
     def compile_(signature: Any) -> Any:
         with event.install_listener("numba:compile", _ANNOUNCER):
             return plain(signature)
 
-    made.compile = compile_  # type: ignore[method-assign, assignment]
+    made.compile = compile_
     return cast(F, made)
 
 

@@ -142,13 +142,16 @@ def _read(trees: Trees, rows: np.ndarray, part: np.ndarray, tables: prepared.Tab
 
 def _meeting(trees: Trees, background: np.ndarray) -> Callable[..., np.ndarray]:
     """How rows meet background rows (b, columns) in the leaves without an offset."""
-    columns, sides = np.ascontiguousarray(background.T), prepared.sides(trees.forest, background)
+    forest = trees.forest
+    columns, sides = np.ascontiguousarray(background.T), prepared.sides(forest, background)
     held = groups.sizes(len(background))[np.arange(len(background)) % groups.GROUPS]
 
     def meet(rows: np.ndarray, part: np.ndarray, weights: np.ndarray, offset: np.ndarray) -> np.ndarray:
         """rows (r, columns), weights (r, b) -> each group's mean (r, players, GROUPS)"""
-        phi = np.zeros((len(rows), trees.forest.players, groups.GROUPS))
-        meeting.values(*trees.nodes, part, rows, columns, sides, weights / held, factorials(_BITS), offset, phi)
+        phi = np.zeros((len(rows), forest.players, groups.GROUPS))
+        room = meeting.room(forest.height, forest.deepest, 0 if len(sides) else forest.largest_tree, len(background))
+        shares, weigh = weights / held, factorials(_BITS)
+        meeting.values(*trees.nodes, part, rows, columns, sides, shares, weigh, offset, room, phi)
         return phi
 
     return meet

@@ -95,6 +95,16 @@ class Forest:
         return int(self.widest.max())
 
     @cached_property
+    def height(self) -> int:
+        """The length of the longest path."""
+        return int(self.nodes["depth"].max())
+
+    @cached_property
+    def largest_tree(self) -> int:
+        """The most nodes of a tree."""
+        return int(np.diff(self.roots).max())
+
+    @cached_property
     def widest(self) -> np.ndarray:
         """(trees,) the most players on a path."""
         return np.maximum.reduceat(self.nodes["unique"], self.roots[:-1])

@@ -46,11 +46,12 @@ def sides(
     """Background rows x (columns, b) -> out (stop - start, words) the set that goes left at each node."""
     for i in range(start, stop):
         here = out[i - start]
-        here[:] = np.uint64(0)
+        for w in range(len(here)):
+            here[w] = np.uint64(0)
         if nodes[i].feature >= 0:
             branch(nodes[i], words, x, took)
             for b in range(x.shape[1]):
-                here[b // WORD] |= took[b] << np.uint64(b % WORD)
+                here[b // WORD] |= np.uint64(took[b]) << np.uint64(b % WORD)
 
 
 @kernel
@@ -73,7 +74,8 @@ def leaf(
         places[satisfied], goal[satisfied] = j, who[j]
         satisfied += (o >> j) & 1
     c = d - satisfied
-    lost[:] = 0.0
+    for g in range(GROUPS):
+        lost[g] = 0.0
     for w in range(len(alive)):
         rest = alive[w]
         while rest:
@@ -83,18 +85,18 @@ def leaf(
             for k in range(satisfied):
                 a += missed(inside[places[k], w], at)
             b = w * WORD + np.int64(at)
-            g, weight = b % GROUPS, value * weights[b]
+            group, weight = b % GROUPS, value * weights[b]
             if c:
-                lost[g] += weight * shapley[a, c - 1]
+                lost[group] += weight * shapley[a, c - 1]
             if a:
                 held = weight * shapley[a - 1, c]
                 for k in range(satisfied):
-                    phi[goal[k], g] += held * missed(inside[places[k], w], at)
+                    phi[goal[k], group] += held * missed(inside[places[k], w], at)
     if c:
         for j in range(d):
             if not (o >> j) & 1:
-                for group in range(GROUPS):
-                    phi[who[j], group] -= lost[group]
+                for g in range(GROUPS):
+                    phi[who[j], g] -= lost[g]
 
 
 @kernel
@@ -171,15 +173,25 @@ def walk(
         i += 1
 
 
-@kernel
-def extent(nodes: np.ndarray, roots: np.ndarray, trees: np.ndarray) -> tuple[int, int, int]:
-    """Of these trees the height, the most players on a path and the most nodes."""
-    height, widest, largest = 0, 0, 0
-    for tree in trees:
-        largest = max(largest, roots[tree + 1] - roots[tree])
-        for i in range(roots[tree], roots[tree + 1]):
-            height, widest = max(height, nodes[i].depth), max(widest, nodes[i].unique)
-    return height, widest, largest
+def room(height: int, widest: int, largest: int, references: int) -> tuple[Any, ...]:
+    """What `values` works in: stacks for paths of that height and so many players, and the sides of a tree with so many nodes.
+
+    Made here, since compiling it would take longer than everything else.
+    """
+    words = -(-references // WORD)
+    alive = np.zeros((height + 1, words), np.uint64)
+    np.bitwise_or.at(
+        alive[0], np.arange(references) // WORD, np.uint64(1) << (np.arange(references) % WORD).astype(np.uint64)
+    )
+    stacks = (
+        np.zeros(height + 1, np.int64),
+        np.zeros(height + 1, np.bool_),
+        np.zeros(widest + 1, np.int64),
+        alive,
+        np.zeros((height + 1, widest, words), np.uint64),
+        (np.zeros(widest + 1, np.int64), np.zeros(widest + 1, np.int64), np.zeros(GROUPS)),
+    )
+    return stacks, np.empty(references, np.uint16), np.empty((largest, words), np.uint64)
 
 
 @kernel
@@ -195,6 +207,7 @@ def values(
     weights: np.ndarray,
     shapley: np.ndarray,
     offset: np.ndarray,
+    room: tuple[Any, ...],
     phi: np.ndarray,
 ) -> None:
     """The chosen trees, rows x (r, columns), background (columns, b), weights (r, b): adds to phi (r, players, GROUPS).
@@ -202,14 +215,7 @@ def values(
     known (nodes, words) holds the sets that go left at each node, or (0, words) where they are to be found; leaves with
     an offset (nodes,) have tables and are left out.
     """
-    (height, widest, largest), total = extent(nodes, roots, trees), known.shape[1]
-    alive, inside = np.zeros((height + 1, total), np.uint64), np.zeros((height + 1, widest, total), np.uint64)
-    for b in range(background.shape[1]):
-        alive[0, b // WORD] |= np.uint64(1) << np.uint64(b % WORD)
-    scratch = (np.zeros(widest + 1, np.int64), np.zeros(widest + 1, np.int64), np.zeros(GROUPS))
-    pattern, who = np.zeros(height + 1, np.int64), np.zeros(widest + 1, np.int64)
-    stacks = (pattern, np.zeros(height + 1, np.bool_), who, alive, inside, scratch)
-    took, found = np.empty(background.shape[1], np.uint64), np.empty((0 if len(known) else largest, total), np.uint64)
+    stacks, took, found = room
     for tree in trees:
         start, stop = roots[tree], roots[tree + 1]
         if len(known):

@@ -51,7 +51,7 @@ def sides(forest: Forest, background: np.ndarray) -> np.ndarray:
         return np.empty((0, words), np.uint64)
 
     def make() -> np.ndarray:
-        found, took = np.empty((len(forest.nodes), words), np.uint64), np.empty(len(background), np.uint64)
+        found, took = np.empty((len(forest.nodes), words), np.uint64), np.empty(len(background), np.uint16)
         columns = np.ascontiguousarray(background.T)
         meeting.sides(forest.nodes, forest.words, 0, len(found), columns, took, found)
         return found
