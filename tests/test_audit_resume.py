@@ -2,15 +2,18 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeClassifier
 
 import pellucid as pc
-from audit_models import Clock, small_digits, small_network
+from audit_models import small_digits, small_network
+from pellucid.report import enough
 from pellucid.report.diary import Diary
 from pellucid.report.fingerprint import digest, fingerprints
 from pellucid.report.folder import Folder
@@ -122,15 +125,16 @@ def test_what_a_budget_left_out_is_done_later(tmp_path, whole):
     assert told(made) == told(whole) and made.resumed["parts"]
 
 
-def test_parts_that_were_cut_short_are_done_again(tmp_path):
-    frame, y = table()
-    budget = pc.Budget(seconds=2.5, clock=Clock(0.02))
-    short = pc.audit(Counting(), frame, y, out=tmp_path, methods=["LIME", "ExactShapley"], rows=6, budget=budget)
-    cut = {left["part"] for left in short.left_out if left["because"] == "budget"}
-    finished = json.loads((tmp_path / "records" / "progress.json").read_text())["finished"]
-    assert cut and not cut & set(finished)
-    made = pc.audit(Counting(), frame, y, out=tmp_path, methods=["LIME", "ExactShapley"], rows=6, resume=True)
-    assert all(record.done.all() for record in made.comparison.attributions)
+def test_parts_that_were_cut_short_are_done_again(tmp_path, monkeypatch):
+    name = "rules that are enough for an answer"
+    with monkeypatch.context() as patched:
+        patched.setattr(enough, "MOST", 60)
+        short = audited(tmp_path, methods=["Occlusion"])
+    assert name in {left["part"] for left in short.left_out if left["because"] == "budget"} and len(short.rules) == 3
+    assert name not in json.loads((tmp_path / "records" / "progress.json").read_text())["finished"]
+    made = audited(tmp_path, methods=["Occlusion"], resume=True)
+    assert name not in made.resumed["parts"] and "stability of Occlusion" in made.resumed["parts"]
+    assert made.rules.receipt.converged and not [left for left in made.left_out if left["because"] == "budget"]
 
 
 @pytest.mark.parametrize(
@@ -181,6 +185,23 @@ def test_a_lost_record_is_made_again_and_what_rests_on_it_too(copy, whole):
     assert not again & set(made.resumed["parts"]) and told(made) == told(whole)
 
 
+def test_metrics_of_both_runs_end_in_one_scorecard(copy, whole):
+    """The earlier run had finished stability alone, which comes after what this one does first."""
+    file, diary = copy / "records" / "occlusion-scorecard.npz", copy / "records" / "progress.json"
+    card = pc.load(file)
+    replace(
+        card,
+        lines=tuple(line for line in card.lines if line.metric == "Stability"),
+        curves=tuple(curve for curve in card.curves if curve.metric == "Stability"),
+    ).save(file)
+    held = json.loads(diary.read_text())
+    del held["finished"]["faithfulness of Occlusion"]
+    diary.write_text(json.dumps(held))
+    made = audited(copy, resume=True)
+    assert told(made)["lines"] == told(whole)["lines"] and "stability of Occlusion" in made.resumed["parts"]
+    assert {line.metric for line in pc.load(file).lines} == {line.metric for line in card.lines}
+
+
 def test_a_part_is_recalled_for_the_same_rows_and_with_what_it_rests_on(tmp_path):
     folder, made_of = Folder(tmp_path), {"model": "m"}
     record = pc.Attribution.from_arrays(np.eye(2), data=np.eye(2), target=0)
@@ -208,6 +229,12 @@ def test_a_model_is_known_by_what_it_holds():
     first, again = stump.fit(frame, y), HistGradientBoostingClassifier(max_iter=2, random_state=0).fit(frame, y)
     assert known(first) == known(again)
     assert known(first) != known(HistGradientBoostingClassifier(max_iter=3, random_state=0).fit(frame, y))
+
+    tree = DecisionTreeClassifier(max_depth=1).fit(frame, y)
+    before, answers = known(tree), tree.predict_proba(frame)
+    tree.tree_.threshold[0] += 1e-9
+    np.testing.assert_array_equal(tree.predict_proba(frame), answers)
+    assert known(tree) != before  # the same answers on these rows, another model elsewhere
 
     def plain(rows):
         return rows["size"].to_numpy() * 1.0
