@@ -49,8 +49,9 @@ def metric(name: str, folder: Path) -> Drawn:
     judge = worlds.SHOWN.get(name) or resolve(name)()
     if isinstance(judge, InfluenceMetric):
         return _traced(judge, folder, name)
+    relevance = pc.SmoothGrad(samples=10) if "error bars" in judge.card.needs else pc.LRP()
     try:
-        curve, world, judged, given = _judged(judge, worlds.pictures(), pc.LRP())
+        curve, world, judged, given = _judged(judge, worlds.pictures(), relevance)
     except pc.PellucidError:
         curve, world, judged, given = _judged(judge, worlds.tables(8), pc.KernelShap())
     told = f"card = pc.evaluate(model, pc.explain(model, x, pc.{spelt(judged)}), [pc.{spelt(judge)}]{given})"

@@ -32,6 +32,7 @@ SHOWN: dict[str, Any] = {
     "RISE": pc.RISE(samples=1000),
     "InfluenceRemoval": pc.InfluenceRemoval(shares=(0.1,)),
     "PointingGame": pc.PointingGame(tolerance=2),
+    "ErrorCalibration": pc.ErrorCalibration(seeds=8),
     "Agreement": pc.Agreement(others=("IntegratedGradients()", "GradCAM()", "LRP()")),
 }
 ON_PICTURES = {"gradients", "inner layer"}  # access of methods that are drawn on a picture though they know tables too
