@@ -150,7 +150,7 @@ def test_show_chooses_by_record_and_layout(record, row, part):
 def test_show_takes_the_callers_axes_and_refuses_what_it_does_not_know():
     ax = Figure().subplots()
     assert pc.plot.show(made.table(), 0, ax) is ax
-    with pytest.raises(InputError, match=r"no usual plot of a Record: give one of Attribution, .*Comparison"):
+    with pytest.raises(InputError, match=r"no usual plot of a Record: give one of .*Attribution, .*Comparison"):
         pc.plot.show(Record(receipt=Receipt(method="")))
 
 

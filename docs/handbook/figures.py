@@ -119,8 +119,15 @@ def _saved(ax: Any, folder: Path, name: str) -> Path:
 def call(made: Any, record: Any) -> str:
     """The line that a reader would write to get this record."""
     verb = verb_of(record)
-    data = {"importance": "X, y", "effect": f"X, {worlds.COLUMN!r}"}.get(verb, "x")
-    return f"record = pc.{verb}(model, {data}, pc.{spelt(made)})"
+    given = {
+        "importance": "model, X, y",
+        "effect": f"model, X, {worlds.COLUMN!r}",
+        "prototypes": "X",
+        "influence": "model, (X, y), (x, y)",
+        "hardest": "model, X",
+        "visualize": "model, 1",
+    }.get(verb, "model, x")
+    return f"record = pc.{verb}({given}, pc.{spelt(made)})"
 
 
 def verb_of(record: Any) -> str:

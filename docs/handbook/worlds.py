@@ -146,6 +146,8 @@ def answer(name: str) -> Answer:
 
 def suited(card: Any) -> World | None:
     """The world for a card, None where neither fits."""
+    if card.verb == "influence":
+        return None
     if "image" in card.inputs and (card.access in ON_PICTURES or "table" not in card.inputs):
         return pictures()
     if "table" in card.inputs:

@@ -25,7 +25,10 @@ from pellucid.models.members import members
 
 @dataclass(frozen=True)
 class Disagreement(DifficultyMethod):
-    """`passes` with dropout, of a network; forests and lists of models have members of their own."""
+    """`passes` is how often a network is asked with its dropout on; `seed` draws what is dropped.
+
+    Forests and lists of models have members of their own.
+    """
 
     passes: int = 30
     seed: int = 0

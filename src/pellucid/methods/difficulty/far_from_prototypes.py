@@ -29,7 +29,7 @@ from pellucid.models.prepare import prepare
 
 @dataclass(frozen=True)
 class FarFromPrototypes(DifficultyMethod):
-    """`prototypes` in all, shared out to the classes by how much each needs."""
+    """`prototypes` is how many there are in all, shared out to the classes by how much each needs."""
 
     prototypes: int = 50
 

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.spatial.distance import pdist
 from threadpoolctl import threadpool_limits
 
 from pellucid.core.errors import InputError, MethodError
@@ -102,6 +101,8 @@ class Precomputed(Kernel):
 
 def median_gamma(x: np.ndarray) -> float:
     """x (n, d) -> 1 / (2 median squared distance) over pairs of rows that differ."""
+    from scipy.spatial.distance import pdist
+
     rows = np.linspace(0, len(x) - 1, min(len(x), _SAMPLE)).astype(int)
     apart = pdist(x[rows], "sqeuclidean")
     apart = apart[apart > 0]

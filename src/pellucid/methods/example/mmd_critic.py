@@ -34,7 +34,11 @@ _SINGULAR = 1e-10  # of a row's own kernel value: what is left of it beside rows
 
 @dataclass(frozen=True)
 class MMDCritic(PrototypeMethod):
-    """`prototypes` and `criticisms` are counts; `regularize` spreads the criticisms out."""
+    """`prototypes` is how many rows stand for the data; `criticisms` how many show where they do not.
+
+    `kernel` is how alike two rows are, RBF(gamma=...) or Precomputed(); `per_class` makes only rows of one class alike;
+    `regularize` spreads the criticisms out.
+    """
 
     prototypes: int = 10
     criticisms: int = 5

@@ -27,7 +27,10 @@ _FLAT = 1e-10  # of the largest mean: a gradient this small is the arithmetic's
 
 @dataclass(frozen=True)
 class ProtoDash(PrototypeMethod):
-    """At most `prototypes` rows with weights that are not negative."""
+    """`prototypes` is how many rows there are at most, with weights that are not negative.
+
+    `kernel` is how alike two rows are, RBF(gamma=...) or Precomputed(); `per_class` makes only rows of one class alike.
+    """
 
     prototypes: int = 10
     kernel: Kernel = RBF()

@@ -36,7 +36,11 @@ _SHARE = 0.1  # of a layer's mean curvature: the damping of the paper
 
 @dataclass(frozen=True)
 class EKFAC(InfluenceMethod):
-    """`damping` None is a tenth of each layer's mean curvature; `draws` None goes through all outputs."""
+    """`l2` is the penalty of training; `damping` what is added to the curvature, None for a tenth of each layer's mean.
+
+    `draws` is how many random mixtures of the outputs stand for all of them, None goes through all; `parameters` are patterns of
+    names to look at, None for all; `seed` draws the mixtures.
+    """
 
     l2: float = 0.0
     damping: float | None = None

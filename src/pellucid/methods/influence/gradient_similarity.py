@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GradientSimilarity(InfluenceMethod):
-    """`measure` is "dot" or "cosine"."""
+    """`measure` is "dot" or "cosine"; `parameters` are patterns of names to look at, None for all."""
 
     measure: Literal["dot", "cosine"] = "dot"
     parameters: tuple[str, ...] | None = None

@@ -42,7 +42,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class InfluenceFunctions(InfluenceMethod):
-    """`solver`: Exact(), ConjugateGradients() or LiSSA(); `l2` the penalty of training; `parameters` patterns of names."""
+    """`solver` is Exact(), ConjugateGradients() or LiSSA(); `l2` the penalty of training; `damping` what is added for the inverse.
+
+    `parameters` are patterns of names to look at, None for all.
+    """
 
     solver: Solver = Exact()
     l2: float = 0.0

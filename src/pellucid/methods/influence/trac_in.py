@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TracIn(InfluenceMethod):
-    """`layer` names one linear layer, None looks at `parameters`."""
+    """`layer` names one linear layer to look at; `parameters` are patterns of names to look at instead, None for all."""
 
     layer: str | None = None
     parameters: tuple[str, ...] | None = None

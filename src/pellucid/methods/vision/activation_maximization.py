@@ -22,9 +22,11 @@ from pellucid.core.method import Card, Method, check_positive
 
 @dataclass(frozen=True)
 class ActivationMaximization(Method):
-    """`images` pictures of `shape` (channels, *space), in `steps` steps of size `rate`; without real pictures to say, in [0, 1].
+    """`images` is how many pictures are made; `shape` is (channels, *space), where no real pictures say it.
 
-    `jitter` in pixels, `scale` as a share and `rotate` in degrees are the largest random changes at each step.
+    `steps` of the ascent; `rate` is the size of a step; `jitter` in pixels, `scale` as a share and `rotate` in degrees are the
+    largest random changes at each step; `smooth` is the price of total variation; `diversity` is the price of pictures that
+    are alike; `seed` draws where they start and the changes.
     """
 
     shape: tuple[int, ...] = (3, 64, 64)
