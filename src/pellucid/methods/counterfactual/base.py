@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pellucid.core.method import Method
 from pellucid.core.schema import Column
 from pellucid.methods.counterfactual.distance import Distance
-from pellucid.methods.counterfactual.problem import Answers, Problem
+
+if TYPE_CHECKING:
+    from pellucid.methods.counterfactual.problem import Answers, Problem
 
 
 @dataclass(eq=False)

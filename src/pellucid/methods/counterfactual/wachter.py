@@ -5,14 +5,13 @@ answer, the one with the smallest distance to x. They minimise max over lambda o
 
     lambda (f(z) - y')^2 + d(x, z),      d(x, z) = sum_j |z_j - x_j| / MAD_j
 
-which for growing lambda is the problem solved here, minimise d(x, z) subject to f(z) being the wanted answer, and every answer
-is held
-to it: what is handed back *has* the wanted answer. Four things differ from a descent on that sum. The border is reached by
-solving the linearised problem exactly, over and over (`polish.py`), by the network's gradients or by differences of a black box's
-answers; where there are no slopes (trees, levels, whole numbers), changes found otherwise are undone and drawn in (`search.py`).
-The search begins at many places: single changes, the best of them together, rows of the background that have the answer. All
-rows are searched in step, so that each round is one call of the model. And columns of levels count 1 where they changed, as in
-Mothilal, Sharma & Tan (DiCE, 2020), from whom the wish for several answers that differ comes as well.
+which for growing lambda is the problem solved here, minimise d(x, z) subject to f(z) being the wanted answer, and every
+answer is held to it: what is handed back *has* the wanted answer. Four things differ from a descent on that sum. The border is
+reached by solving the linearised problem exactly, over and over (`polish.py`), by the network's gradients or by differences of
+a black box's answers; where there are no slopes (trees, levels, whole numbers), changes found otherwise are undone and drawn
+in (`search.py`). The search begins at many places: single changes, the best of them together, rows of the background that have
+the answer. All rows are searched in step, so that each round is one call of the model. And columns of levels count 1 where
+they changed, as in Mothilal, Sharma & Tan (DiCE, 2020), from whom the wish for several answers that differ comes as well.
 
 The price of an answer is d + `sparsity` times the number of changes + `plausible` times the penalty of `density`. Further
 answers are those of the lowest price less `diversity` times the distance to the nearest answer already chosen.
@@ -20,37 +19,29 @@ answers are those of the lowest price less `diversity` times the distance to the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from pellucid.core.constraints import Limits
 from pellucid.core.errors import MethodError
 from pellucid.core.method import Card, check_positive
 from pellucid.core.schema import Column
 from pellucid.methods.counterfactual.base import CounterfactualMethod, Outcome
-from pellucid.methods.counterfactual.choice import diverse
 from pellucid.methods.counterfactual.distance import Distance, parse, units
-from pellucid.methods.counterfactual.polish import inside, polish, reach
-from pellucid.methods.counterfactual.problem import Answers, Problem, Spent, cheapest, signature
-from pellucid.methods.counterfactual.search import draw_in, undo
-from pellucid.methods.counterfactual.starts import begin
 
-_FINE = 7  # rounds of eighths in drawing in: 2^-21 of the way
-_POLISHED = 3  # answers a row that are polished, beyond those that are wanted
-_STEPS = 25  # linearised steps of polishing at most
+if TYPE_CHECKING:
+    from pellucid.methods.counterfactual.problem import Problem
 
 
 @dataclass(frozen=True)
 class Wachter(CounterfactualMethod):
-    """`distance` is a norm ("l1", "l2", "linf"), alone or with the unit of its columns ("l1-mad", "l2-std", "l1-range");
-    `answers` how
-    many a row gets; `diversity` how much they are to differ; `sparsity` the price of each change; `plausible` the weight of
-    `density`,
-    where one is given; `starts` how many places the search of a row begins at; `points` how many values of a number are tried
-    alone; `probes` how many directions are tried inside of the distance of the best answer; `queries` how many model rows the
-    search of one row may take.
+    """`distance` is a norm ("l1", "l2", "linf"), alone or with the unit of its columns ("l1-mad", "l2-std", "l1-range").
+
+    `answers` is how many a row gets; `diversity` how much they are to differ; `sparsity` the price of each change; `plausible`
+    the weight of `density`, where one is given; `starts` how many places the search of a row begins at; `points` how many
+    values of a number are tried alone; `probes` how many directions are tried inside of the distance of the best answer;
+    `queries` how many model rows the search of one row may take.
     """
 
     distance: str = "l1-mad"
@@ -93,45 +84,6 @@ class Wachter(CounterfactualMethod):
         return Distance(norm, units(unit, background, coded), coded)
 
     def search(self, problem: Problem) -> Outcome:
-        limits = problem.space.limits
-        try:
-            self._search(problem, np.arange(len(problem.x)))
-            for _ in range(1, self.answers):
-                if not self._elsewhere(problem, limits):
-                    break
-        except Spent:
-            pass  # what was found by then stands
-        problem.space.limits = limits
-        return Outcome(self._chosen(problem))
+        from pellucid.methods.counterfactual.nearest import find  # what only reads the fields is not to wait for it
 
-    def _search(self, problem: Problem, rows: np.ndarray) -> None:
-        first = begin(problem, self.points, 4 * self.starts)
-        walk = rows if hasattr(problem.f, "grad") else rows[~np.isin(rows, first.own)]
-        walked = reach(problem, walk)
-        first = first + walked
-        chosen = cheapest(first, self.starts + self.answers, signature(problem, first))
-        near = draw_in(problem, undo(problem, chosen), _FINE)
-        near = undo(problem, near)
-        best = cheapest(near, _POLISHED + self.answers, signature(problem, near))
-        best = best + cheapest(walked, 1)
-        done = polish(problem, best, _STEPS)
-        polish(problem, inside(problem, done, self.probes), _STEPS)
-
-    def _elsewhere(self, problem: Problem, limits: Limits) -> bool:
-        """Search once more for rows that have too few answers, with what each answer mostly rests on held fast."""
-        chosen = self._chosen(problem)
-        count = np.bincount(chosen.own, minlength=len(problem.x))
-        short = np.flatnonzero((count > 0) & (count < self.answers))
-        fast = np.ones(limits.frozen.shape, dtype=bool)  # the other rows are through
-        fast[short] = limits.frozen[short]
-        parts = problem.distance.parts(problem.x[chosen.own], chosen.z)
-        fast[chosen.own, parts.argmax(axis=1)] = True
-        short = short[~fast[short].all(axis=1)]
-        before = len(problem.found)
-        problem.space.limits = replace(limits, frozen=fast)
-        if len(short):
-            self._search(problem, short)
-        return len(problem.found) > before
-
-    def _chosen(self, problem: Problem) -> Answers:
-        return diverse(problem, problem.found, self.answers, self.diversity)
+        return find(self, problem)
