@@ -123,8 +123,6 @@ def test_several_baselines_of_pictures():
         (lambda: pc.Together(()), "as a tuple"),
         (lambda: pc.Noise(draws=0), "at least 1"),
         (lambda: pc.Noise(low=1.0, high=1.0), "smaller than high"),
-        (lambda: pc.Deletion(fill="noise"), "one fill a row"),
-        (lambda: pc.Deletion(fill=pc.Together(("zeros", 1.0))), "one fill a row"),
     ],
 )
 def test_baselines_are_checked(make, says: str):

@@ -38,7 +38,7 @@ _CELLS = 2**22  # numbers of perturbed inputs held at once
 
 @dataclass(frozen=True)
 class Infidelity(Metric):
-    """`samples` perturbations, "removal" or "gaussian"; `scaled` by the optimal beta; `randoms` shuffles to compare with.
+    """`samples` perturbations a row; `perturbation` is "removal" or "gaussian"; `scaled` by the optimal beta; `randoms` shuffles.
 
     `window` is the side of removed squares, None draws it evenly up to a third of the shorter side; `fill` as for `Deletion`, a
     picture's own mean by default. `sigma` is the noise's standard deviation in units of the data, as for `Stability`. `slopes` says
