@@ -12,7 +12,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 import pellucid as pc
 from audit_models import Clock, small_digits, small_network
-from pellucid.report import enough
+from pellucid.report import enough, otherwise
 from pellucid.report.choose import choose
 from pellucid.report.folder import slug
 from pellucid.report.ledger import Ledger, Part, as_budget
@@ -59,6 +59,7 @@ def test_page_json_and_every_record_are_there_and_readable(finished):
             "columns",
             "importance",
             "rules",
+            "changes",
             "Occlusion values",
             "Occlusion scorecard",
             "ExactShapley values",
@@ -72,6 +73,7 @@ def test_page_json_and_every_record_are_there_and_readable(finished):
             "Importance",
             "ColumnTest",
             "Rules",
+            "Counterfactuals",
         )
     assert not list(folder.rglob("*.part"))
 
@@ -140,6 +142,50 @@ def test_rules_of_a_probability_are_about_its_side_of_a_half():
     assert made.facts["task"] == "classification" and len(made.rules) == 4
     for rule, answer in zip(made.rules.rules, made.rules.answers, strict=True):
         assert rule[0].column == 0 and {"0": rule[0].high, "1": rule[0].low}[answer] is not None
+
+
+def test_changes_in_the_record_are_those_that_counterfactual_gives(finished):
+    made, folder = finished
+    rows, frame = [row["row"] for row in made.rows], table()[0]
+    others = frame.iloc[np.setdiff1d(np.arange(60), rows)]
+    again = pc.counterfactual(model_of, frame.iloc[rows], otherwise.METHOD, background=others)
+    kept = pc.load(folder / made.records["changes"])
+    assert kept.valid.all() and kept.values.tolist() == again.values.tolist()
+    flipped = model_of(pd.DataFrame(dict(zip(frame.columns, kept.values.T, strict=True))).astype(frame.dtypes)).argmax(
+        1
+    )
+    before = model_of(frame.iloc[rows]).argmax(1)
+    assert (flipped == 1 - before).all()  # on the model itself, by hand
+    assert kept.answers == tuple(f"“{['no', 'yes'][i]}”" for i in flipped)
+    said = json.loads((folder / "audit.json").read_text())["models"][0]["changes"]
+    assert [one["row"] for one in said] == rows
+    assert [one["sentence"] for one in said] == [kept.sentence(i) for i in range(4)]
+    assert all(one["changes"] and one["constraints"] == [] for one in said)
+
+
+def test_a_search_for_changes_is_cut_short_at_its_share_and_says_so(monkeypatch):
+    monkeypatch.setattr(otherwise, "MOST", 5)
+    made = audited(None)
+    (left,) = [one for one in made.left_out if one["part"] == "smallest changes that flip an answer"]
+    assert left["because"] == "budget" and "budget" in left["why"]
+    assert len(made.changes) == 4 and not made.changes.done.all()
+
+
+def test_changes_of_a_probability_cross_a_half_and_no_further():
+    x = np.random.default_rng(0).random((200, 2))
+    made = pc.audit(lambda rows: rows[:, 0], x, (x[:, 0] > 0.5).astype(int), methods=["Occlusion"], rows=4)
+    assert made.changes.valid.all() and made.changes.changed.tolist() == [[True, False]] * 4
+    np.testing.assert_allclose(made.changes.values[:, 0], 0.5, atol=1e-6)
+    sides = made.changes.original[:, 0] > 0.5
+    assert ((made.changes.values[:, 0] > 0.5) == ~sides).all() and len(set(sides)) == 2
+    assert made.changes.answers == tuple("“0”" if side else "“1”" for side in sides)
+
+
+def test_of_several_classes_a_change_says_which_answer_is_left():
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    made = pc.audit(lambda rows: rows, x, classes=["a", "b", "c"], methods=["Occlusion"], rows=2)
+    assert made.changes.answers == tuple(f"another class than “{row['predicted']}”" for row in made.rows)
+    assert (made.changes.values.argmax(1) != made.changes.original.argmax(1)).all()
 
 
 def test_rules_take_at_most_their_share_of_what_is_left(monkeypatch):
@@ -404,6 +450,7 @@ def test_a_regression_with_its_largest_errors():
     }
     said = {left["part"]: left["why"] for left in made.left_out}
     assert made.rules is None and "this is regression" in said["rules that are enough for an answer"]
+    assert made.changes is None and "this is regression" in said["smallest changes that flip an answer"]
 
 
 def test_a_network_with_one_logit_has_two_sides():

@@ -104,6 +104,21 @@ def test_rules_name_columns_and_classes_as_text_too(harmful):
         assert f"applies to {percent(made.rules.coverage[i])} of 57 other rows" in text.replace("\u00a0", " ")
 
 
+def test_changes_are_text_too_and_say_that_nothing_is_known_of_acting(harmful):
+    made = harmful
+    text = " ".join("".join(Reader(render([made])).texts).split())
+    assert made.changes.valid.all()
+    for i in range(3):
+        assert f"Smallest change that was found to flip it: {made.changes.sentence(i)}" in text
+    assert text.count("Nothing was said about what can be acted on") == 3
+    none = replace(made.changes, valid=np.zeros(3, bool), reason=("it is so",) * 3)
+    text = " ".join("".join(Reader(render([replace(made, changes=none)])).texts).split())
+    assert text.count("No change was found to flip it: It is so.") == 3
+    known = replace(made, changes=replace(made.changes, constraints=("age stays",)))
+    assert "Nothing was said about what can be acted on" not in render([known])
+    assert "flip it:" not in render([replace(made, changes=None)])
+
+
 def test_a_rule_that_falls_short_says_so_and_no_condition_is_said_as_such(harmful):
     made = harmful
     short = replace(made, rules=replace(made.rules, reached=np.zeros(3, bool), rules=((),) * 3))

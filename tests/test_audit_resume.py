@@ -69,6 +69,7 @@ def told(made):
         ],
         "left_out": sorted(map(repr, made.left_out)),
         "rules": [made.rules.words(i) for i in range(len(made.rules))],
+        "changes": [made.changes.sentence(i) for i in range(len(made.changes))],
     }
 
 

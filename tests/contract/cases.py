@@ -463,7 +463,7 @@ def ask(method: Any, world: World, model: Any = None, x: Any = None, **more: Any
     arguments = {"target": world.target, "background": world.background, **more}
     if isinstance(method, CounterfactualMethod):
         if isinstance(method, pc.CausalCounterfactual):
-            names = list(x.columns) if hasattr(x, "columns") else [f"x{j}" for j in range(np.shape(x)[1])]
+            names = list(x.columns) if hasattr(x, "columns") else [f"x{j}" for j in range(np.shape(x)[-1])]
             arguments["scm"] = {"pay": "0.2 * age"} if "pay" in names else {"x1": "0.5 * x0"}
         density = (
             None if isinstance(model, nn.Module) else "neighbours"

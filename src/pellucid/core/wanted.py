@@ -48,9 +48,10 @@ class Between(Target):
 
 @dataclass(frozen=True)
 class AnyOther(Target):
-    """Any class but the one that the model gives to the row."""
+    """Any class but the one that the model gives to the row; of a single number, the other side of `limit` (0 without one)."""
 
     scale: str | None = None
+    limit: float | None = None
 
     def bind(self, outputs: np.ndarray) -> Pick:
         if outputs.shape[1] == 1:

@@ -11,7 +11,7 @@ import numpy as np
 
 from pellucid.core.budget import Budget, Receipt, receipt
 from pellucid.core.method import Method
-from pellucid.report import columns, enough, findings, groups, plan, reasons, regions
+from pellucid.report import columns, enough, findings, groups, otherwise, plan, reasons, regions
 from pellucid.report.choose import Choice, choose
 from pellucid.report.diary import Diary
 from pellucid.report.facts import answer, facts, performance
@@ -80,7 +80,7 @@ class Check:
     # -- an earlier run --------------------------------------------------------------------------------------------
 
     def _made_of(self) -> dict[str, str]:
-        own = (regions.RegionSearch(), columns.ColumnSearch(), reasons.GroupReasons(), enough.METHOD)
+        own = (regions.RegionSearch(), columns.ColumnSearch(), reasons.GroupReasons(), enough.METHOD, otherwise.METHOD)
         w = self.wanted
         settings = {name: getattr(w, name) for name in ("rows", "classes", "names", "margin")}
         return fingerprints(self.subject, self.group_of, w.background, (*self.methods.values(), *own), settings)
@@ -144,11 +144,14 @@ class Check:
             facts=facts(s, self.wanted.held_out),
             performance=performance(s),
             warnings=warnings,
-            rows=tuple(self._row(row, why) for row, why in self.chosen) if asked or found.rules else (),
+            rows=tuple(self._row(row, why) for row, why in self.chosen)
+            if asked or found.rules or found.changes
+            else (),
             comparison=compared,
             rivals=found.rivals,
             importance=found.importance,
             rules=found.rules,
+            changes=found.changes,
             regions=found.regions,
             columns=found.columns,
             groups=self.groups,

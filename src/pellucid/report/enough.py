@@ -21,15 +21,15 @@ from pellucid.report.subject import Subject
 METHOD = Anchors(beam_size=1, epsilon=0.3)  # one rule grows, and the choice of it is quick
 MOST = 200_000  # model rows that all searches together may cost
 _USUAL = 400  # of them for each column of a row, seen on tables of numbers
-_FEW, _MANY = 30, 500  # rows beside those that are shown: at least, and at most
+FEW, _MANY = 30, 500  # rows beside those that are shown: at least, and at most
 
 
 def applies(subject: Subject, shown: int) -> str | None:
     """Why no rules are looked for; None where they are."""
     if subject.task != "classification":
         return f"rules need answers that repeat; this is {subject.task}"
-    if len(subject) - shown < _FEW:
-        return f"rules are tried on at least {_FEW} rows beside those that are shown"
+    if len(subject) - shown < FEW:
+        return f"rules are tried on at least {FEW} rows beside those that are shown"
     return None
 
 
@@ -40,8 +40,6 @@ def price(subject: Subject, shown: int) -> float:
 
 def search(subject: Subject, rows: Sequence[int], names: Any, budget: Budget) -> Rules:
     """A rule for each of some rows, under the names that the page has for classes."""
-    free = np.setdiff1d(np.arange(len(subject)), rows)
-    others = free[np.linspace(0, len(free) - 1, min(_MANY, len(free))).astype(int)]
     limit, target = subject.threshold, None
     if limit is not None:
         target = lambda outputs: outputs[:, 0] > limit  # noqa: E731
@@ -50,11 +48,17 @@ def search(subject: Subject, rows: Sequence[int], names: Any, budget: Budget) ->
         subject.take(rows),
         METHOD,
         target=target,
-        background=subject.take(others),
+        background=others(subject, rows),
         names=names,
         budget=replace(budget, rows=min(MOST, budget.rows or MOST)),
     )
     return replace(found, answers=tuple(subject.called(int(subject.predicted[row])) for row in rows))
+
+
+def others(subject: Subject, rows: Sequence[int]) -> Any:
+    """Rows beside those that are shown, evenly spread, as the user gave them."""
+    free = np.setdiff1d(np.arange(len(subject)), rows)
+    return subject.take(free[np.linspace(0, len(free) - 1, min(_MANY, len(free))).astype(int)])
 
 
 def told(record: Rules, row: int) -> dict[str, Any]:

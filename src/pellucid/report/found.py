@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from pellucid.core.counterfactuals import Counterfactuals
 from pellucid.core.records import Attribution, Importance, Scorecard
 from pellucid.core.rivals import Rivals
 from pellucid.core.rules import Rules
@@ -21,6 +22,7 @@ class Found:
     importance: Importance | None = None
     reasons: GroupTest | None = None
     rules: Rules | None = None
+    changes: Counterfactuals | None = None
     attributions: dict[str, Attribution] = field(default_factory=dict)
     cards: dict[str, Scorecard] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)

@@ -65,6 +65,7 @@ def _model(audit: Audit, i: int) -> dict[str, Any]:
         "disputes": [] if compared is None else page_methods.disputes(compared),
         "rows": [] if compared is None else page_rows.rows(audit, compared),
         "rules_receipt": None if audit.rules is None else page_rows.receipt_text(audit.rules.receipt),
+        "changes_receipt": None if audit.changes is None else page_rows.receipt_text(audit.changes.receipt),
         "left_out": audit.left_out,
         "resumed": audit.resumed,
         "receipt": audit.receipt,

@@ -11,7 +11,7 @@ import numpy as np
 
 from pellucid.core.budget import Receipt
 from pellucid.core.records import Attribution, Comparison, Curve
-from pellucid.report import enough, figures
+from pellucid.report import enough, figures, otherwise
 from pellucid.report.bars import bars
 from pellucid.report.page_methods import additive
 from pellucid.report.plan import is_slope
@@ -38,6 +38,7 @@ def rows(audit: Audit, compared: Comparison) -> list[dict[str, Any]]:
             "input": figures.seen(first, i) if picture else None,
             "agreement": _agreement(compared, i),
             "rule": None if audit.rules is None else enough.told(audit.rules, i),
+            "change": None if audit.changes is None else otherwise.told(audit.changes, i),
             "methods": [_explained(compared, j, i, picture) for j in range(len(compared.names))],
         }
         for i, facts in enumerate(audit.rows)

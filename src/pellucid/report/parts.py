@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pellucid.core.method import Method
-from pellucid.report import columns, enough, plan, reasons, regions, steps
+from pellucid.report import columns, enough, otherwise, plan, reasons, regions, steps
 from pellucid.report.ledger import Part
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ SIMPLE = "a simple model in its place"
 PLACE, COLUMN = "search for a small place that decides alone", "search for a column that decides alone"
 OVERALL, GROUPS = "importance of the columns", "importance in each group"
 RULES = "rules that are enough for an answer"
+CHANGES = "smallest changes that flip an answer"
 
 
 def parts(check: Check) -> list[Part]:
@@ -30,6 +31,7 @@ def parts(check: Check) -> list[Part]:
         *_overall(check),
         *_groups(check),
         *_rules(check),
+        *_changes(check),
         *(_judgements(check, "sanity check") if check.subject.kind == "torch" else ()),
         *_judgements(check, "stability"),
     ]
@@ -128,3 +130,16 @@ def _rules(check: Check) -> Iterator[Part]:
         check.ledger.leave(RULES, why)
         return
     yield Part(RULES, partial(steps.rules, check), lambda: enough.price(s, shown), 4, "rules", local=True)
+
+
+def _changes(check: Check) -> Iterator[Part]:
+    """Smallest changes for the rows that are shown, of a table."""
+    s = check.subject
+    if s.shape != "table":
+        return
+    shown = min(check.wanted.rows, len(s))
+    why = otherwise.applies(s, shown)
+    if why is not None:
+        check.ledger.leave(CHANGES, why)
+        return
+    yield Part(CHANGES, partial(steps.changes, check), lambda: otherwise.price(s, shown), 4, "changes", local=True)

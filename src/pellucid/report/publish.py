@@ -13,7 +13,7 @@ import numpy as np
 
 from pellucid.core.budget import versions
 from pellucid.core.store import appearing
-from pellucid.report import enough
+from pellucid.report import enough, otherwise
 from pellucid.report.gate import Gate, gate
 from pellucid.report.page import render
 from pellucid.report.record import Audit, GroupTest, RegionTest
@@ -66,6 +66,7 @@ def _model(audit: Audit) -> dict[str, Any]:
         "disputes": _disputes(audit),
         "importance": _importance(audit),
         "rules": _rules(audit),
+        "changes": _changes(audit),
         "places": None if audit.regions is None else _places(audit.regions),
         "columns_alone": None
         if audit.columns is None
@@ -118,6 +119,13 @@ def _rules(audit: Audit) -> list[dict[str, Any]] | None:
     if audit.rules is None:
         return None
     return [{"row": row["row"], **enough.told(audit.rules, i)} for i, row in enumerate(audit.rows)]
+
+
+def _changes(audit: Audit) -> list[dict[str, Any]] | None:
+    """One for each of the rows, in their order."""
+    if audit.changes is None:
+        return None
+    return [{"row": row["row"], **otherwise.told(audit.changes, i)} for i, row in enumerate(audit.rows)]
 
 
 def _simpler(audit: Audit) -> list[dict[str, Any]] | None:

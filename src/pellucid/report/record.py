@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pellucid.core.counterfactuals import Counterfactuals
 from pellucid.core.records import Comparison, Importance, Record
 from pellucid.core.rivals import Rivals
 from pellucid.core.rules import Rules
@@ -115,6 +116,7 @@ class Audit(Record):
     rivals: Rivals | None = None
     importance: Importance | None = None
     rules: Rules | None = None  # of `rows`, what is enough for their answers
+    changes: Counterfactuals | None = None  # of `rows`, what would change their answers
     regions: RegionTest | None = None
     columns: ColumnTest | None = None
     groups: tuple[dict[str, Any], ...] = ()

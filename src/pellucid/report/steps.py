@@ -15,7 +15,7 @@ from pellucid.methods import run as engine
 from pellucid.methods.effect import run as effects
 from pellucid.methods.glassbox.rivals import rivals
 from pellucid.metrics import run as judges
-from pellucid.report import columns, enough, plan, reasons, regions
+from pellucid.report import columns, enough, otherwise, plan, reasons, regions
 from pellucid.report.facts import metric
 from pellucid.report.subject import Subject
 from pellucid.report.together import merged
@@ -118,6 +118,15 @@ def rules(check: Check, budget: Budget) -> Receipt:
     if not made.receipt.converged:
         check.ledger.leave("rules that are enough for an answer", made.receipt.warnings[0], "budget")
     return check.keep("rules", made)
+
+
+def changes(check: Check, budget: Budget) -> Receipt:
+    """What would change the answers that are shown."""
+    part = replace(budget, rows=int(min(otherwise.MOST, max(1, _SEARCH * check.ledger.affordable(1)))))
+    made = otherwise.search(check.subject, [row for row, _ in check.chosen], check.wanted.names, part)
+    if not made.done.all():
+        check.ledger.leave("smallest changes that flip an answer", made.receipt.warnings[0], "budget")
+    return check.keep("changes", made)
 
 
 def explain(check: Check, label: str, method: Method, budget: Budget) -> Receipt:

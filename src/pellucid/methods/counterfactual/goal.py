@@ -3,7 +3,7 @@
 | the target is | the margin of outputs o is |
 |---|---|
 | a class c | o_c less the largest other output |
-| any other class than the row's own, c | the largest other output less o_c |
+| any other class than the row's own, c | the largest other output less o_c; of a single number, how far it is beyond the limit |
 | an interval (low, high) of a score s | the smaller of s - low and high - s |
 
 A single output without classes counts as class 1 above zero and as class 0 below.
@@ -39,6 +39,7 @@ class Goal:
     slack: float = 0.0  # margins have to exceed what rounding may do to them
     rivals: int = 1  # outputs that a wanted class has to exceed
     rank: int = 0  # 1: the margin to the second largest rival
+    limit: float = 0.0  # of a single number: where its two classes meet
 
     def __call__(self, outputs: Any, rows: np.ndarray) -> Any:
         """outputs (b, k), rows (b,) -> margins (b,), of arrays or tensors"""
@@ -49,7 +50,7 @@ class Goal:
         sign = self.sign[rows]
         sign = own.new_tensor(sign) if hasattr(own, "new_tensor") else sign
         if outputs.shape[1] == 1:
-            return own * sign
+            return (own - self.limit) * sign
         return (own - _other(outputs, here, columns, self.rank)) * sign
 
     def met(self, margins: np.ndarray) -> np.ndarray:
@@ -73,6 +74,8 @@ class Goal:
                 return f"at most {spelled(self.high)}"
             return f"between {spelled(self.low)} and {spelled(self.high)}"
         column, sign = int(self.columns[row]), self.sign[row]
+        if isinstance(self.target, AnyOther) and self.target.limit is not None:
+            return f"{'above' if sign > 0 else 'at most'} {spelled(self.limit)}"
         if classes is None:
             name = str(column)
         else:
@@ -118,12 +121,14 @@ def _bound(wanted: Target, outputs: np.ndarray, classes: Sequence[Any] | None) -
     if isinstance(wanted, Class):
         return Goal(pick.target, pick.columns, ones, rivals=k - 1)
     if k == 1:
-        if classes is None and outputs.min() >= 0:
+        limit = getattr(wanted, "limit", None)
+        if limit is None and classes is None and outputs.min() >= 0:
             raise TargetError(
                 f"the model has one output ({outputs.min():.4g} to {outputs.max():.4g} here): say what it should become, "
                 "target=(low, high), with inf for an open end."
             )
-        return Goal(pick.target, pick.columns, np.where(outputs[:, 0] > 0, -1.0, 1.0))
+        edge = limit or 0.0
+        return Goal(pick.target, pick.columns, np.where(outputs[:, 0] > edge, -1.0, 1.0), limit=edge)
     return Goal(pick.target, pick.columns, -ones)
 
 
