@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pellucid.core import spelling
-from pellucid.core.budget import Meter, receipt
+from pellucid.core.budget import Meter, Receipt, receipt
 from pellucid.core.errors import MethodError, ModelError, PellucidError
 from pellucid.core.influence import Influence
 from pellucid.core.registry import need
-from pellucid.methods.influence.base import InfluenceMethod, Progress
+from pellucid.methods.influence.base import Found, InfluenceMethod, Progress
 from pellucid.methods.influence.ekfac import EKFAC
 from pellucid.methods.influence.influence_functions import InfluenceFunctions
 from pellucid.models.training.losses import CrossEntropy, SquaredError
+
+if TYPE_CHECKING:
+    from pellucid.models.torch import TorchAdapter
 
 Task = Callable[[Any, Any], Any]
 
@@ -35,26 +38,12 @@ def influence(
 ) -> Influence:
     """See `pellucid.api.influence`."""
     chosen, meter = as_method(method), Meter()
-    torch = need("torch", "influence")
-    if not isinstance(model, torch.nn.Module):
-        raise MethodError(
-            f"influence follows gradients in a network's parameters and got a {type(model).__name__}: give a torch module (a "
-            "linear or logistic model is one torch.nn.Linear)."
-        )
-    from pellucid.models.torch import TorchAdapter
+    _check_given(chosen, checkpoints, factors)
+    adapter = _adapter(model)
     from pellucid.models.training.checkpoints import read_checkpoints
     from pellucid.models.training.gradients import Training
     from pellucid.models.training.samples import Samples
 
-    if chosen.checkpointed != (checkpoints is not None):
-        raise MethodError(
-            f"{type(chosen).__name__} reads the states of training: give checkpoints=, a folder that Checkpoints(folder) filled."
-            if chosen.checkpointed
-            else f"{type(chosen).__name__} reads no checkpoints: leave checkpoints= out, or give TracIn()."
-        )
-    if factors is not None and not isinstance(chosen, EKFAC):
-        raise MethodError(f"{type(chosen).__name__} has no factors to keep: leave factors= out, or give EKFAC().")
-    adapter = TorchAdapter(model)
     rows, asked = (
         Samples(given, who, adapter.dtype, adapter.device) for given, who in ((train, "train"), (query, "query"))
     )
@@ -66,24 +55,54 @@ def influence(
             training.checkpoints = read_checkpoints(checkpoints, model)
         losses = training.losses("query")
         found = chosen.score(training, progress or (lambda _: None))
+    kept = receipt(
+        chosen,
+        meter,
+        packages=adapter.packages,
+        target=_name(measurement or told),
+        stderr=None if found.stderr is None else float(found.stderr.max()),
+        warnings=found.warnings,
+        notes=(*training.notes, *found.notes),
+    )
+    return _record(chosen, found, losses, kept)
+
+
+def _record(method: InfluenceMethod, found: Found, losses: np.ndarray, kept: Receipt) -> Influence:
     return Influence(
         scores=found.scores,
         losses=losses,
         stderr=found.stderr,
         residual=found.residual,
         self_influence=found.self_influence,
-        unit=chosen.unit,
-        method=chosen,
-        receipt=receipt(
-            chosen,
-            meter,
-            packages=adapter.packages,
-            target=_name(measurement or told),
-            stderr=None if found.stderr is None else float(found.stderr.max()),
-            warnings=found.warnings,
-            notes=(*training.notes, *found.notes),
-        ),
+        unit=method.unit,
+        method=method,
+        receipt=kept,
     )
+
+
+def _check_given(method: InfluenceMethod, checkpoints: Any, factors: Any) -> None:
+    """Refuse what the method would not read."""
+    name = type(method).__name__
+    if method.checkpointed and checkpoints is None:
+        raise MethodError(
+            f"{name} reads the states of training: give checkpoints=, a folder that Checkpoints(folder) filled."
+        )
+    if checkpoints is not None and not method.checkpointed:
+        raise MethodError(f"{name} reads no checkpoints: leave checkpoints= out, or give TracIn().")
+    if factors is not None and not isinstance(method, EKFAC):
+        raise MethodError(f"{name} has no factors to keep: leave factors= out, or give EKFAC().")
+
+
+def _adapter(model: Any) -> TorchAdapter:
+    torch = need("torch", "influence")
+    if not isinstance(model, torch.nn.Module):
+        raise MethodError(
+            f"influence follows gradients in a network's parameters and got a {type(model).__name__}: give a torch module (a "
+            "linear or logistic model is one torch.nn.Linear)."
+        )
+    from pellucid.models.torch import TorchAdapter
+
+    return TorchAdapter(model)
 
 
 @contextlib.contextmanager
