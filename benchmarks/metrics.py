@@ -5,8 +5,8 @@
 The two take turns on one thread; process CPU seconds are printed, the smallest of all turns, with the ratio, and beside them what
 the network's own passes cost that nobody can avoid. The network is a small one of four convolutions, or MobileNetV2 where
 `PELLUCID_DATA` is set. Explanations are absolute gradients on both sides. Deletion follows one order in Quantus; ours follows its
-own, its reverse and `--randoms` random ones, so a curve's price stands beside the whole. `--card` times the whole scorecard of six
-methods on 8 pictures instead, with progress.
+own, its reverse and `--randoms` random ones, so a curve's price stands beside the whole. `--card` times `pc.compare` of six methods
+on 8 pictures by its default metrics instead, with progress. Pictures are ImageNet's photographs where `PELLUCID_DATA` is set.
 
 Quantus 0.6 still asks NumPy for `trapz`, which NumPy 2 dropped: it is put back here, for Quantus alone.
 """
@@ -46,6 +46,12 @@ def network() -> tuple[str, nn.Module]:
 
 
 def pictures(rows: int) -> np.ndarray:
+    """(rows, 3, h, w) ImageNet's photographs where the folder of real data is named, else uniform noise"""
+    folder = os.environ.get("PELLUCID_DATA")
+    if folder:
+        from notebooks.mobilenet import samples
+
+        return samples(Path(folder), rows)[0]
     return np.random.default_rng(0).uniform(size=(rows, 3, SIDE, SIDE)).astype("float32")
 
 
@@ -127,21 +133,24 @@ def beside_quantus(net: nn.Module, args: argparse.Namespace) -> None:
 
 
 def whole_card(net: nn.Module, rows: int) -> None:
-    """Six methods, every default metric and random weights, method by method."""
-    x, begin = pictures(rows), time.perf_counter()
-    metrics = [pc.Deletion(), pc.Insertion(), pc.SufficiencyNecessity(), pc.Infidelity(), pc.Sparsity()]
-    metrics += [pc.Stability(), pc.MaxSensitivity(), pc.ModelRandomization(stages=3, draws=2)]
-    for number, spelling in enumerate(METHODS, 1):
-        start, cpu_start = time.perf_counter(), time.process_time()
-        record = pc.explain(net, x, spelling)
-        card = pc.evaluate(net, record, metrics)
-        seconds, cpu = time.perf_counter() - start, time.process_time() - cpu_start
-        rows = card.receipt.rows_forward
+    """Six methods by every default metric, with the rows asked so far every ten seconds, and what each receipt counts."""
+    x, start, cpu = pictures(rows), time.perf_counter(), time.process_time()
+    asked, shown = 0, start
+
+    def progress(more: int) -> None:
+        nonlocal asked, shown
+        asked += more
+        if (now := time.perf_counter()) - shown > 10:
+            shown = now
+            print(f"{now - start:6.0f} s {asked:9,} model rows", flush=True)
+
+    made = pc.compare(net, x, METHODS, progress=progress)
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    for name, card in zip(made.names, made.scorecards, strict=True):
         print(
-            f"{number}/{len(METHODS)} {spelling:20}{seconds:8.1f} s {cpu:8.1f} s of CPU {rows:8,} rows forward",
-            flush=True,
+            f"{name:20}{card.receipt.rows_forward:8,} rows forward{card.receipt.seconds:8.1f} s  {tuple(map(str, card.lines))}"
         )
-    print(f"whole scorecard of {len(METHODS)} methods on {len(x)} pictures: {time.perf_counter() - begin:.0f} s")
+    print(f"whole scorecard of {len(METHODS)} methods on {len(x)} pictures: {seconds:.0f} s, {cpu:.0f} s of CPU")
 
 
 def main() -> None:

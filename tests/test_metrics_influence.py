@@ -56,6 +56,15 @@ def test_by_hand():
     assert curve.chance == pytest.approx(curve.detail["chance_by_draw"].mean(axis=1)) and curve.higher_is_better
 
 
+def test_progress_is_told_of_every_row_once():
+    told, queries = [], (np.zeros((2, 1)), np.array([2.0, 9.0]))
+    given = influence([[5, 4, 3, 2, -1], [-5, -4, -3, 2, 9]])
+    card = pc.evaluate(
+        None, given, pc.InfluenceRemoval(randoms=3), truth=queries, train=(Z, Y), retrain=mean, progress=told.append
+    )
+    assert 0 < sum(told) == card.receipt.rows_forward
+
+
 def test_chance_is_the_mean_over_random_sets_of_the_same_size():
     queries = (np.zeros((1, 1)), np.array([9.0]))
     curve = judged([[1, 2, 3, 4, 5]], queries, pc.InfluenceRemoval(shares=(0.4,), randoms=400)).curves[0]

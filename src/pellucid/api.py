@@ -452,6 +452,7 @@ def evaluate(
     background: Any = None,
     masker: Masker | str | None = None,
     extra: dict[str, Any] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Scorecard:
     """Is this explanation any good? One line per metric, whoever computed the record.
 
@@ -463,7 +464,7 @@ def evaluate(
     truth : what is known: where the answer is, as masks (n, *space) or boxes (n, boxes, axes, 2), or another explanation; of an
         Influence, its queries and their true labels (X, y).
     train, retrain : (X, y), and a function (X, y) -> a new model, for metrics that train anew.
-    background, masker, extra : as in `explain`.
+    background, masker, extra, progress : as in `explain`.
     """
     from pellucid.metrics import run
 
@@ -479,6 +480,7 @@ def evaluate(
         background=background,
         masker=masker,
         extra=extra,
+        progress=progress,
     )
 
 
@@ -493,6 +495,7 @@ def compare(
     masker: Masker | str | None = None,
     names: Sequence[str] | None = None,
     extra: dict[str, Any] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Comparison:
     """Do the methods agree, and which does the evidence support?
 
@@ -503,6 +506,7 @@ def compare(
     ----------
     methods : method values or their spellings, one target for all of them.
     metrics : metric values or their spellings; None takes Deletion, Insertion, Stability and Completeness, each where it applies.
+        Random orders are the same for every method and asked once: the first one's receipt has their cost, and the others' say so.
 
     The rest is as in `explain`.
     """
@@ -518,6 +522,7 @@ def compare(
         masker=masker,
         names=names,
         extra=extra,
+        progress=progress,
     )
 
 

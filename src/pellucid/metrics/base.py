@@ -23,6 +23,7 @@ from pellucid.core.inputs import plain_array
 from pellucid.core.maskers import space_of
 from pellucid.core.method import Method
 from pellucid.core.records import Attribution
+from pellucid.metrics.memo import Memo
 from pellucid.models.adapter import BlackBox
 
 Need = Literal["again", "base values", "network", "truth", "train", "retrain", "error bars", "lessons"]
@@ -131,6 +132,7 @@ class Case:
     truth: Any = None
     train: Any = None
     retrain: Callable[[Any, Any], Any] | None = None
+    memo: Memo | None = None  # of this metric, where other explanations of the same rows are judged beside this one
 
     @property
     def x(self) -> np.ndarray:

@@ -7,6 +7,7 @@ trained anew.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,14 +48,21 @@ class InfluenceCase:
 
 
 def evaluate(
-    model: Any, record: Influence, metrics: tuple[InfluenceMetric, ...], queries: Any, train: Any, retrain: Any
+    model: Any,
+    record: Influence,
+    metrics: tuple[InfluenceMetric, ...],
+    queries: Any,
+    train: Any,
+    retrain: Any,
+    progress: Callable[[int], None] | None = None,
 ) -> Scorecard:
     """A scorecard of an Influence; queries and train are pairs (X, y)."""
     whole = Meter()
     case = _case(model, record, queries, train, retrain, whole)
-    curves = tuple(_curve(metric, case, name) for metric, name in zip(metrics, names_of(metrics), strict=True))
+    named = zip(metrics, names_of(metrics), strict=True)
+    curves = tuple(_curve(metric, case, name, Meter(on_rows=progress)) for metric, name in named)
     for curve in curves:
-        whole.add(curve.receipt.rows_forward, curve.receipt.rows_backward)
+        whole.absorb(curve.receipt)
     return Scorecard(
         lines=tuple(line(curve, metric.card) for curve, metric in zip(curves, metrics, strict=True)),
         curves=curves,
@@ -93,8 +101,7 @@ def _queries(record: Influence, given: Any) -> tuple[Any, np.ndarray]:
     return X, labels
 
 
-def _curve(metric: InfluenceMetric, case: InfluenceCase, name: str) -> Curve:
-    meter = Meter()
+def _curve(metric: InfluenceMetric, case: InfluenceCase, name: str, meter: Meter) -> Curve:
     reading = metric.measure(InfluenceCase(case.record, case.queries, case.labels, case.training, meter))
     return Curve(
         metric=name,

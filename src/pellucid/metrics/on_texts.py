@@ -105,7 +105,8 @@ def _one(case: Case, row: int, put: str, measure: Callable[[Case], Reading]) -> 
         receipt=record.receipt,
     )
     scalar = Presence(f.adapter, f.pick, f.scale, Inputs(ones), f.meter, f, bound)
-    return measure(replace(case, record=told, f=scalar, scores=case.scores[row : row + 1]))
+    # the rows of ones are alike in all texts, so a memo could not tell the texts apart
+    return measure(replace(case, record=told, f=scalar, scores=case.scores[row : row + 1], memo=None))
 
 
 @dataclass(frozen=True, eq=False)

@@ -123,8 +123,18 @@ class Asked:
         for k in range(orders.shape[1]):
             for part in pieces(counts.shape[1], max(1, _CELLS // x.size)):
                 count = counts[:, part].T.reshape(-1, len(x), *[1] * (places.ndim - 2))  # (s, n, 1...)
-                values[:, k, :, part] = np.moveaxis(self._under_each_fill(hidden(places[:, k], count)), -1, 0)
+                values[:, k, :, part] = np.moveaxis(self._known(hidden(places[:, k], count)), -1, 0)
         return values
+
+    def _known(self, gone: np.ndarray) -> np.ndarray:
+        """gone (s, n, *space) -> scores (fills, s, n). Random orders are asked once for all explanations that are compared.
+
+        The metric, and so its fills, is the memo's own; fills of each part know the parts, which the labels say.
+        """
+        if self.case.memo is None:
+            return self._under_each_fill(gone)
+        question = (self.rows, self._x, self.parts.labels[self.rows], gone)
+        return self.case.memo.recall(question, lambda: self._under_each_fill(gone), self._f.meter)
 
     def _under_each_fill(self, gone: np.ndarray) -> np.ndarray:
         """gone (s, n, *space) -> scores (fills, s, n), the mean over each fill's references"""

@@ -6,9 +6,9 @@ libraries are judged by the same code as our own. What is given to `evaluate` be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ from pellucid.metrics.chosen import all_of, as_metrics, check_used, names_of
 from pellucid.metrics.completeness import Completeness
 from pellucid.metrics.deletion import Deletion
 from pellucid.metrics.insertion import Insertion
+from pellucid.metrics.memo import Memo
 from pellucid.metrics.of_influence import InfluenceMetric
 from pellucid.metrics.stability import Stability
 from pellucid.metrics.verdict import line
@@ -52,14 +53,15 @@ def evaluate(
     background: Any = None,
     masker: Masker | str | None = None,
     extra: dict[str, Any] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Scorecard:
     """See `pellucid.api.evaluate`."""
     chosen = as_metrics(metrics)
     check_used(chosen, {"truth": truth, "train": train, "retrain": retrain})
     if isinstance(record, Influence):
         judges = all_of(chosen, InfluenceMetric, "an Influence")
-        return of_influence.evaluate(model, record, judges, truth, train, retrain)
-    ways = _Ways(method, again, truth, background, as_masker(masker), extra, train, retrain)
+        return of_influence.evaluate(model, record, judges, truth, train, retrain, progress)
+    ways = _Ways(method, again, truth, background, as_masker(masker), extra, train, retrain, progress)
     return _evaluate(model, record, all_of(chosen, Metric, "an Attribution"), ways, fresh=False)
 
 
@@ -74,18 +76,24 @@ def compare(
     masker: Masker | str | None = None,
     names: Sequence[str] | None = None,
     extra: dict[str, Any] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Comparison:
-    """See `pellucid.api.compare`. A metric that does not apply to a method's record is left out, which its receipt says."""
+    """See `pellucid.api.compare`. A metric that does not apply to a method's record is left out, which its receipt says.
+
+    What a metric asks alike of all methods (random orders) is asked once: the first method's receipt has its cost, and the others'
+    say so.
+    """
     chosen = list(dict.fromkeys(as_method(method) for method in methods))
     if not chosen:
         raise InputError("compare needs at least one method, and got none.")
     judges = all_of(as_metrics(DEFAULTS if metrics is None else metrics), Metric, "an Attribution")
-    ways = _Ways(None, None, None, background, as_masker(masker), extra)
+    ways = _Ways(None, None, None, background, as_masker(masker), extra, progress=progress)
     records: list[Attribution] = []
     for method in chosen:
         records.append(_Anew(ways, target, None if names is None else tuple(names))(model, x, method))
         target = target if records[0].target is None else records[0].target
-    cards = [_evaluate(model, record, judges, ways, fresh=True) for record in records]
+    memos = {metric: Memo() for metric in judges}
+    cards = [_evaluate(model, record, judges, replace(ways, memos=memos), fresh=True) for record in records]
     called = names_of(chosen)
     return beside(dict(zip(called, records, strict=True)), dict(zip(called, cards, strict=True)))
 
@@ -122,13 +130,14 @@ class _Ways:
     train: tuple[Any, Any] | None = None
     retrain: Callable[[Any, Any], Any] | None = None
     progress: Callable[[int], None] | None = None
+    memos: Mapping[Metric, Memo] = field(default_factory=dict)  # what other explanations of the same rows have asked
 
     def take(self, done: np.ndarray) -> _Ways:
         """For the rows that are done."""
         if done.all():
             return self
         extra = {name: _some(value, done, f"extra input {name!r}") for name, value in (self.extra or {}).items()}
-        return replace(self, truth=_some(self.truth, done, "truth"), extra=extra or None)
+        return replace(self, truth=_some(self.truth, done, "truth"), extra=extra or None, memos={})
 
 
 def _some(value: Any, done: np.ndarray, what: str) -> Any:
@@ -207,7 +216,10 @@ def _evaluate(model: Any, record: Attribution, metrics: tuple[Metric, ...], ways
     judges = tuple(metric for metric in metrics if metric not in refused)
     warnings = list(refused.values()) if fresh else _doubts(case, judges)
     named = zip(judges, names_of(judges), strict=True)
-    curves = [_curve(metric, case, name, done, Meter(on_rows=ways.progress)) for metric, name in named]
+    curves = [
+        _curve(metric, replace(case, memo=ways.memos.get(metric)), name, done, Meter(on_rows=ways.progress))
+        for metric, name in named
+    ]
     for curve in curves:
         meter.absorb(curve.receipt)
     if not done.all():
@@ -311,8 +323,10 @@ def _curve(metric: Metric, case: Case, name: str, done: np.ndarray, meter: Meter
     The model is frozen and in evaluation mode meanwhile, except where the caller's own code trains another one.
     """
     own = replace(case, f=replace(case.f, meter=meter))
+    spared = 0 if case.memo is None else case.memo.spared
     with nullcontext() if "retrain" in metric.card.needs else case.f.adapter.session():
         reading = metric.measure(own)
+    spared = 0 if case.memo is None else case.memo.spared - spared
     return Curve(
         metric=name,
         higher_is_better=metric.card.direction == "higher",
@@ -326,8 +340,12 @@ def _curve(metric: Metric, case: Case, name: str, done: np.ndarray, meter: Meter
         detail={key: _spread(value, done) for key, value in reading.detail.items()},
         labels=reading.labels,
         degenerate=_spread(case.degenerate, done),
-        receipt=_receipt(metric, own, meter, reading.warnings),
+        receipt=_receipt(metric, own, meter, reading.warnings, _spared(spared)),
     )
+
+
+def _spared(rows: int) -> tuple[str, ...]:
+    return (f"{rows:,} more model rows were asked for another method of the comparison already",) if rows else ()
 
 
 def _spread(values: Any, done: np.ndarray) -> Any:
@@ -339,7 +357,7 @@ def _spread(values: Any, done: np.ndarray) -> Any:
     return whole
 
 
-def _receipt(what: Any, case: Case, meter: Meter, warnings: Sequence[str]) -> Receipt:
+def _receipt(what: Any, case: Case, meter: Meter, warnings: Sequence[str], notes: tuple[str, ...] = ()) -> Receipt:
     return receipt(
         what,
         meter,
@@ -347,4 +365,5 @@ def _receipt(what: Any, case: Case, meter: Meter, warnings: Sequence[str]) -> Re
         target=repr(case.f.pick.target),
         scale=case.f.scale,
         warnings=tuple(warnings),
+        notes=notes,
     )
