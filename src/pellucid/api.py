@@ -189,6 +189,7 @@ def counterfactual(
     constraints: Any = None,
     scm: Any = None,
     density: Any = None,
+    masker: Masker | str | None = None,
     names: Sequence[str] | None = None,
     extra: dict[str, Any] | None = None,
     budget: Budget | None = None,
@@ -199,13 +200,14 @@ def counterfactual(
 
     Parameters
     ----------
-    method : a method value or its spelling; None takes Wachter().
+    method : a method value or its spelling; None takes Wachter(). SEDC() hides words of texts or regions of pictures.
     target : the wanted answer: a class (its name or number; an array (n,) gives one a row), an interval `(low, high)` of the score,
         None any other class than the one that the model gives.
     background : (b, *features) rows of the data: what distances are measured in, where answers are looked for.
     constraints : what may change, `[Immutable("sex"), Increasing("age"), Range("hours", 0, 60), Step("income", 500), "debt <=
     income"]`. scm : how columns follow from each other, for CausalCounterfactual.
     density : what likely rows are: "neighbours", "lof", or a function of rows (larger is likelier) such as an autoencoder's.
+    masker : for SEDC, what the parts are and what hides them: Words(), Sentences(), Superpixels(), Grid(fill="blur").
 
     The rest is as in `explain`. A row without an answer has `valid=False` and a `reason`; `proof` says whether that is proven.
     """
@@ -220,6 +222,7 @@ def counterfactual(
         constraints=constraints,
         scm=scm,
         density=density,
+        masker=masker,
         names=names,
         extra=extra,
         budget=budget,

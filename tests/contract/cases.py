@@ -290,6 +290,13 @@ ENTRIES: dict[str, Entry] = {
         {"method": pc.Recourse(points=5)},
         shown_on={"method": TABLES[1:2]},
     ),
+    "SEDC": Entry(
+        pc.SEDC(queries=300),
+        (*TEXTS, "network on pictures", "network on signals"),
+        {"beam": 30, "max_size": 1, "exhaustive": 1, "queries": 3},
+        base={"beam": pc.SEDC(exhaustive=1)},
+        shown_on=dict.fromkeys(("beam", "max_size", "exhaustive", "queries"), ("function of texts",)),
+    ),
     "CounterfactualSummary": Entry(pc.CounterfactualSummary(k=3), ("pipeline on a frame",), {"k": 1, "by": "job"}),
     "Wachter": Entry(
         pc.Wachter(distance="l2-std"),
@@ -461,6 +468,8 @@ def ask(method: Any, world: World, model: Any = None, x: Any = None, **more: Any
     if method.card.scope == "global":
         return pc.importance(model, x, world.y, method, **more)
     arguments = {"target": world.target, "background": world.background, **more}
+    if isinstance(method, pc.SEDC):
+        return pc.counterfactual(model, x, method, **{**arguments, "target": more.get("target")})
     if isinstance(method, CounterfactualMethod):
         if isinstance(method, pc.CausalCounterfactual):
             names = list(x.columns) if hasattr(x, "columns") else [f"x{j}" for j in range(np.shape(x)[-1])]

@@ -29,7 +29,8 @@ class Counterfactuals(Record):
     that is proven or only what a search came to. `scores` and `new_scores (n,)` are the watched number before and after,
     `plausibility (n,)` the share of background rows that stand at least as far from their neighbours as this row does.
     `alternatives (n, k, *features)` are all answers, `values` first, with their `costs (n, k)`; unused places are NaN.
-    `acted (n, *features)` says which of the changes were acted upon where others follow from them, None elsewhere.
+    `acted (n, *features)` says which of the changes were acted upon where others follow from them, None elsewhere. Where parts
+    were hidden instead of columns changed, `removed` names them for each row, in their order.
     """
 
     values: np.ndarray = per_row()
@@ -46,6 +47,7 @@ class Counterfactuals(Record):
     alternatives: np.ndarray = per_row()
     costs: np.ndarray = per_row()
     acted: np.ndarray | None = per_row(None)
+    removed: tuple[tuple[str, ...], ...] | None = per_row(None)
     done: np.ndarray = per_row()
     constraints: tuple[str, ...] = ()
     feature_names: tuple[str, ...] | None = None
@@ -59,11 +61,15 @@ class Counterfactuals(Record):
 
     @property
     def sparsity(self) -> np.ndarray:
-        """(n,) how many features changed"""
+        """(n,) how many features changed, or parts were hidden"""
+        if self.removed is not None:
+            return np.array([len(parts) for parts in self.removed])
         return np.asarray(self.changed.reshape(len(self), -1).sum(axis=1))
 
     def changes(self, row: int = 0) -> dict[str, tuple[Any, Any]]:
-        """What changes in one row and nothing else: {feature: (before, after)}."""
+        """What changes in one row and nothing else: {feature: (before, after)}; of a hidden part, (itself, None)."""
+        if self.removed is not None:
+            return {part: (part, None) for part in self.removed[row]}
         return self._changes(row, self.values[row])
 
     def _changes(self, row: int, values: np.ndarray) -> dict[str, tuple[Any, Any]]:
@@ -78,7 +84,9 @@ class Counterfactuals(Record):
         if not self.valid[row] or k >= self.costs.shape[1] or np.isnan(self.costs[row, k]):
             said = self.reason[row] if not self.valid[row] else "there is no further answer for this row"
             return said[:1].upper() + said[1:] + "."
-        changes = self._changes(row, self.alternatives[row, k])
+        if self.removed is not None and self.removed[row]:
+            return f"{_without(self.removed[row], self.layout)}, it would be {self.answers[row]}."
+        changes = {} if self.removed is not None else self._changes(row, self.alternatives[row, k])
         if not changes:
             return f"Nothing has to change: it is {self.answers[row]} already."
         acts = [_act(name, *change) for name, change in changes.items() if self._is_act(row, name, k)]
@@ -96,7 +104,7 @@ class Counterfactuals(Record):
         reason."""
         import pandas as pd
 
-        if self.values.ndim != 2:
+        if self.values.ndim != 2 and self.removed is None:
             raise InputError(f"to_frame() is for tables; these values have shape {self.values.shape}.")
         lines = []
         for row in range(len(self)):
@@ -132,6 +140,13 @@ def _act(name: str, before: Any, after: Any) -> str:
         return f"changed {name}{was} to {after}"
     verb = "increased" if after > before else "decreased"
     return f"{verb} {name} by {spelled(abs(after - before))}"
+
+
+def _without(parts: tuple[str, ...], layout: Layout) -> str:
+    """Hidden parts as something that is gone: "Without 'boring' and 'dull'"."""
+    if layout == "tokens":
+        return f"Without {_joined([repr(part) for part in parts])}"
+    return f"With {_joined(list(parts))} hidden"
 
 
 def _joined(parts: list[str]) -> str:

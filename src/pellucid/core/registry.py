@@ -69,6 +69,7 @@ METHODS = {
     "Wachter": "pellucid.methods.counterfactual.wachter",
     "Recourse": "pellucid.methods.counterfactual.recourse",
     "CausalCounterfactual": "pellucid.methods.counterfactual.causal",
+    "SEDC": "pellucid.methods.counterfactual.sedc",
     "CounterfactualSummary": "pellucid.methods.example.counterfactual_summary",
     "SubmodularPick": "pellucid.methods.example.submodular_pick",
     "MMDCritic": "pellucid.methods.example.mmd_critic",

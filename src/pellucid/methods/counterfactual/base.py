@@ -28,10 +28,15 @@ class Outcome:
 
 
 class CounterfactualMethod(Method):
-    """Says what a change costs and searches. `answers` is how many a row gets, `queries` how many model rows one row may cost."""
+    """Finds what would change an answer. `queries` is how many model rows one row may cost."""
+
+    queries: int
+
+
+class ColumnMethod(CounterfactualMethod):
+    """Changes the columns of a table: says what a change costs and searches. `answers` is how many a row gets."""
 
     answers: int
-    queries: int
     sparsity: float = 0.0  # the price of every change beside its distance
     plausible: float = 0.0  # the weight of a density
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from pellucid.core.method import Card
 from pellucid.core.schema import Column
-from pellucid.methods.counterfactual.base import CounterfactualMethod, Outcome
+from pellucid.methods.counterfactual.base import ColumnMethod, Outcome
 from pellucid.methods.counterfactual.distance import Distance
 from pellucid.methods.counterfactual.problem import Problem
 from pellucid.methods.counterfactual.recourse import Recourse
@@ -33,7 +33,7 @@ from pellucid.methods.counterfactual.wachter import Wachter
 
 
 @dataclass(frozen=True)
-class CausalCounterfactual(CounterfactualMethod):
+class CausalCounterfactual(ColumnMethod):
     """`method` searches for acts and prices them: Wachter(...) by a distance, Recourse(...) by percentiles on a grid."""
 
     method: Wachter | Recourse = Wachter()

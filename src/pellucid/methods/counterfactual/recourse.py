@@ -29,7 +29,7 @@ from pellucid.core.errors import MethodError
 from pellucid.core.method import Card, check_positive
 from pellucid.core.schema import Column
 from pellucid.methods.counterfactual.actions import Grid
-from pellucid.methods.counterfactual.base import CounterfactualMethod, Outcome
+from pellucid.methods.counterfactual.base import ColumnMethod, Outcome
 from pellucid.methods.counterfactual.exact import enumerated, programmed
 from pellucid.methods.counterfactual.exchange import exchange
 from pellucid.methods.counterfactual.problem import Answers, Problem, Spent, cheapest, signature
@@ -43,7 +43,7 @@ _STARTS = 6
 
 
 @dataclass(frozen=True)
-class Recourse(CounterfactualMethod):
+class Recourse(ColumnMethod):
     """`cost` is "total" (log-percentile shift) or "maximum" (percentile shift); `answers` how many ways a row gets; `points`
     how many
     percentiles a number's grid has; `samples` how many combinations a surrogate is fitted to; `enumerated` how many combinations

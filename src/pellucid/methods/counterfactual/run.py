@@ -13,17 +13,21 @@ from pellucid.core.budget import Budget, Meter, receipt
 from pellucid.core.constraints import Limits, Rule, as_constraints
 from pellucid.core.counterfactuals import Counterfactuals, spelled_rules
 from pellucid.core.errors import MethodError
+from pellucid.core.masking import Masker
 from pellucid.core.schema import Column
 from pellucid.methods.counterfactual.additive import Additive
-from pellucid.methods.counterfactual.base import CounterfactualMethod, Outcome
+from pellucid.methods.counterfactual.base import ColumnMethod, CounterfactualMethod, Outcome
 from pellucid.methods.counterfactual.causal import CausalCounterfactual
 from pellucid.methods.counterfactual.density import Neighbours, penalty
 from pellucid.methods.counterfactual.feasible import contradiction, nearest
 from pellucid.methods.counterfactual.goal import Goal, goal, scores
 from pellucid.methods.counterfactual.problem import Problem
+from pellucid.methods.counterfactual.sedc import SEDC
 from pellucid.methods.counterfactual.space import Space
 from pellucid.methods.counterfactual.structure import Structure
 from pellucid.methods.counterfactual.wachter import Wachter
+from pellucid.methods.counterfactual.without import without
+from pellucid.methods.run import as_masker
 from pellucid.models.adapter import BlackBox
 from pellucid.models.prepare import Prepared, prepare
 
@@ -38,6 +42,7 @@ def counterfactual(
     constraints: Any = None,
     scm: Any = None,
     density: Any = None,
+    masker: Masker | str | None = None,
     names: Sequence[str] | None = None,
     extra: dict[str, Any] | None = None,
     budget: Budget | None = None,
@@ -46,10 +51,24 @@ def counterfactual(
 ) -> Counterfactuals:
     """See `pellucid.api.counterfactual`."""
     ready = prepare(model, x, background=background, names=names, extra=extra, batch_size=batch_size)
-    chosen, rules = as_method(method), as_constraints(constraints)
-    question = _Question(model, ready, chosen, rules, Meter(budget or Budget(), progress), density, scm)
+    chosen, meter = as_method(method), Meter(budget or Budget(), progress)
+    if isinstance(chosen, SEDC):
+        _only_hides(constraints=constraints, scm=scm, density=density)
+        with ready.adapter.session():
+            return without(ready, chosen, as_masker(masker), target, meter)
+    assert isinstance(chosen, ColumnMethod)
+    if masker is not None:
+        raise MethodError(f"{type(chosen).__name__} changes columns and hides none: give SEDC(), or no masker.")
+    question = _Question(model, ready, chosen, as_constraints(constraints), meter, density, scm)
     with ready.adapter.session():
         return question.answer(target)
+
+
+def _only_hides(**given: Any) -> None:
+    """Refuse what says how values may change, where none does."""
+    for name, value in given.items():
+        if value is not None:
+            raise MethodError(f"SEDC hides parts and changes no values, so {name}= says nothing to it: leave it out.")
 
 
 def as_method(method: Any) -> CounterfactualMethod:
@@ -67,7 +86,7 @@ class _Question:
 
     model: Any
     ready: Prepared
-    method: CounterfactualMethod
+    method: ColumnMethod
     rules: tuple[Rule, ...]
     meter: Meter
     density: Any

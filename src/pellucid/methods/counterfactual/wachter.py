@@ -27,7 +27,7 @@ import numpy as np
 from pellucid.core.errors import MethodError
 from pellucid.core.method import Card, check_positive
 from pellucid.core.schema import Column
-from pellucid.methods.counterfactual.base import CounterfactualMethod, Outcome
+from pellucid.methods.counterfactual.base import ColumnMethod, Outcome
 from pellucid.methods.counterfactual.distance import Distance, parse, units
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Wachter(CounterfactualMethod):
+class Wachter(ColumnMethod):
     """`distance` is a norm ("l1", "l2", "linf"), alone or with the unit of its columns ("l1-mad", "l2-std", "l1-range").
 
     `answers` is how many a row gets; `diversity` how much they are to differ; `sparsity` the price of each change; `plausible`
