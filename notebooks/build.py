@@ -16,7 +16,7 @@ from nbclient import NotebookClient
 
 HERE = Path(__file__).parent
 OUT = HERE.parent / "build" / "notebooks"
-HELPERS = {"build", "houses", "mobilenet", "people", "photographs", "scenes"}
+HELPERS = {"build", "handwriting", "houses", "mobilenet", "people", "photographs", "scenes"}
 
 
 def sources() -> list[Path]:
