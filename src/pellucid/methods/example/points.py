@@ -72,5 +72,5 @@ def _check_known(coded: np.ndarray, names: list[str]) -> None:
 
 def repeated(points: np.ndarray) -> int:
     """(n, d) -> how many rows equal one before them."""
-    seen = {hashlib.blake2b(np.ascontiguousarray(row).tobytes(), digest_size=16).digest() for row in points + 0.0}
+    seen = {hashlib.blake2b((row + 0.0).tobytes(), digest_size=16).digest() for row in points}
     return len(points) - len(seen)
