@@ -147,9 +147,8 @@ def whole_card(net: nn.Module, rows: int) -> None:
     made = pc.compare(net, x, METHODS, progress=progress)
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     for name, card in zip(made.names, made.scorecards, strict=True):
-        print(
-            f"{name:20}{card.receipt.rows_forward:8,} rows forward{card.receipt.seconds:8.1f} s  {tuple(map(str, card.lines))}"
-        )
+        judged = ", ".join(f"{line.metric} {line.mean:.3g}" for line in card.lines)
+        print(f"{name:18}{card.receipt.rows_forward:7,} rows forward{card.receipt.seconds:8.1f} s  {judged}")
     print(f"whole scorecard of {len(METHODS)} methods on {len(x)} pictures: {seconds:.0f} s, {cpu:.0f} s of CPU")
 
 
