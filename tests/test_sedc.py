@@ -175,3 +175,16 @@ def test_what_does_not_fit_is_refused():
     for bad in ({"beam": 0}, {"queries": 2.5}, {"max_size": 0}, {"exhaustive": 17}):
         with pytest.raises(pc.MethodError):
             pc.SEDC(**bad)
+
+
+def test_pairs_that_growing_passed_by_are_found_within_the_most_that_may_go():
+    """Alone a looks best, and only c and d together flip."""
+
+    def model(texts):
+        margin = [1.0 if str(t) == "a b" else -1.0 + 0.5 * ("a" not in t) for t in texts]
+        return np.stack([np.zeros(len(margin)), margin], axis=1)
+
+    made = pc.counterfactual(model, ["a b c d"], pc.SEDC(max_size=2), target=1)
+    assert made.removed == (("c", "d"),)
+    made = pc.counterfactual(model, ["a b c d"], pc.SEDC(max_size=2, exhaustive=3), target=1)
+    assert not made.valid[0] and not made.proof[0]  # not all pairs were asked
