@@ -279,6 +279,8 @@ def test_what_cannot_be_done_is_refused_with_its_remedy(tmp_path):
         pc.influence(model, *data, pc.InfluenceFunctions(solver=pc.LiSSA(scale=1e-3), damping=1.0))
     left = pc.influence(model, *data, pc.InfluenceFunctions(solver=pc.ConjugateGradients(steps=1), damping=1.0))
     assert left.residual[0] > 1e-6 and any("did not converge for 1 of 1" in said for said in left.receipt.warnings)
+    early = pc.influence(model, *data, pc.InfluenceFunctions(solver=pc.LiSSA(depth=1), damping=1.0))
+    assert early.residual[0] > 0.1 and any("LiSSA left up to" in said for said in early.receipt.warnings)
     with pytest.raises(pc.InputError, match=r"returned \(\) for 2 examples: expected one number each, \(2,\)"):
         pc.influence(model, *data, task=lambda m, b: functional.cross_entropy(m(b[0]), b[1]))
     with pytest.raises(pc.ModelError, match="does not depend on"):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pellucid.models.training.gradients import Training
 
 _LARGE = 10_000  # parameters whose Hessian, 0.8 GB, is still made
+_UNSOLVED = 0.1  # of a query's gradient: what LiSSA may leave without a word
 _POWER = 20  # steps of the power iteration that finds the largest eigenvalue
 
 Product = Callable[[np.ndarray], np.ndarray]  # (P, k) -> (P, k)
@@ -135,7 +136,9 @@ class LiSSA(Solver):
         rng = np.random.default_rng(self.seed)
         draws = np.stack([self._sum(training, g, ridge, scale, rng) for _ in range(self.repeats)])
         v = draws.mean(axis=0)
-        return Solved(v, _relative(training.curvature(v) + ridge * v - g, g), draws)
+        left = _relative(training.curvature(v) + ridge * v - g, g)
+        said = f"LiSSA left up to {left.max():.0%} of a query's gradient unsolved (see residual): allow a larger depth= or damping="
+        return Solved(v, left, draws, warnings=(said,) if left.max() > _UNSOLVED else ())
 
     def _sum(
         self, training: Training, g: np.ndarray, ridge: float, scale: float, rng: np.random.Generator
