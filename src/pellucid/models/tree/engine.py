@@ -89,8 +89,10 @@ def interventional(trees: Trees, x: np.ndarray, background: np.ndarray) -> tuple
     forest, players, held = trees.forest, trees.forest.players, groups.sizes(len(background))
     ready = None if len(x) <= _FEW else prepared.kept(forest, background)
     chosen = _worth_a_table(forest, len(x), len(background)) if ready is None else forest.leaves
-    meet = _meeting(trees, background) if ready is None or forest.deepest > DEEPEST else None
-    some = bool(chosen.any())
+    some, all_ = bool(chosen.any()), bool(chosen[forest.leaves].all()) and forest.deepest <= DEEPEST
+    everywhere = np.ones(len(trees.v), bool)
+    left = forest.above(forest.leaves & ~(chosen & (forest.nodes["unique"] <= DEEPEST))) if some else everywhere
+    meet = None if all_ else _meeting(trees, background, left)
 
     def kernel(rows: np.ndarray, part: np.ndarray) -> np.ndarray:
         found, offset = np.zeros((len(rows), players, 1 + groups.GROUPS)), forest.untabled
@@ -118,7 +120,7 @@ def behind_link(trees: Trees, x: np.ndarray, background: np.ndarray, slopes: np.
     """
     _check_bits(trees)
     players, columns, alone = trees.forest.players, x.shape[1], trees.forest.untabled
-    meet = _meeting(trees, background)
+    meet = _meeting(trees, background, np.ones(len(trees.v), bool))
 
     def kernel(rows: np.ndarray, part: np.ndarray) -> np.ndarray:
         return meet(np.ascontiguousarray(rows[:, :columns]), part, rows[:, columns:], alone)
@@ -140,8 +142,8 @@ def _read(trees: Trees, rows: np.ndarray, part: np.ndarray, tables: prepared.Tab
     return found
 
 
-def _meeting(trees: Trees, background: np.ndarray) -> Callable[..., np.ndarray]:
-    """How rows meet background rows (b, columns) in the leaves without an offset."""
+def _meeting(trees: Trees, background: np.ndarray, wanted: np.ndarray) -> Callable[..., np.ndarray]:
+    """How rows meet background rows (b, columns) in the leaves without an offset; wanted (nodes,) has such leaves below."""
     forest = trees.forest
     columns, sides = np.ascontiguousarray(background.T), prepared.sides(forest, background)
     held = groups.sizes(len(background))[np.arange(len(background)) % groups.GROUPS]
@@ -151,7 +153,7 @@ def _meeting(trees: Trees, background: np.ndarray) -> Callable[..., np.ndarray]:
         phi = np.zeros((len(rows), forest.players, groups.GROUPS))
         room = meeting.room(forest.height, forest.deepest, 0 if len(sides) else forest.largest_tree, len(background))
         shares, weigh = weights / held, factorials(_BITS)
-        meeting.values(*trees.nodes, part, rows, columns, sides, shares, weigh, offset, room, phi)
+        meeting.values(*trees.nodes, part, rows, columns, sides, shares, weigh, offset, wanted, room, phi)
         return phi
 
     return meet
@@ -216,12 +218,18 @@ def _tabled(trees: Trees, rows: int) -> np.ndarray:
 
 
 def _worth_a_table(forest: Forest, rows: int, references: int) -> np.ndarray:
-    """(nodes,) whether a leaf goes through a table that is not kept, by rough prices in nanoseconds."""
+    """(nodes,) whether a leaf goes through a table that is not kept, by rough prices in nanoseconds.
+
+    Meeting walks the whole tree however few leaves are left to it, so it is all leaves or none where all may have tables.
+    """
     d = np.arange(_BITS + 1.0)
     build = 200.0 + 2.0 * references + 8.0 * np.minimum(2.0**d, references) * 1.5 ** np.minimum(d, DEEPEST)
     meet = rows * (40.0 + 10.0 * references * 0.7**d)  # fewer rows meet in leaves with more players
-    worth = (rows > _FEW) & (d > 0) & (d <= DEEPEST) & (build + 2.0 * rows * d < meet)
-    return forest.leaves & worth[np.minimum(forest.nodes["unique"], _BITS)]
+    saved = np.where((d > 0) & (d <= DEEPEST), meet - build - 2.0 * rows * d, 0.0) * (rows > _FEW)
+    unique = np.minimum(forest.nodes["unique"], _BITS)
+    if forest.deepest <= DEEPEST:
+        return forest.leaves & bool(saved[unique[forest.leaves]].sum() > 0)
+    return forest.leaves & (saved > 0)[unique]
 
 
 def _mirrored(upper: np.ndarray) -> np.ndarray:

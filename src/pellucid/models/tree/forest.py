@@ -109,6 +109,16 @@ class Forest:
         """(trees,) the most players on a path."""
         return np.maximum.reduceat(self.nodes["unique"], self.roots[:-1])
 
+    def above(self, some: np.ndarray) -> np.ndarray:
+        """(nodes,) these nodes and all on the way to them"""
+        found, now = some.copy(), np.flatnonzero(some)
+        while len(now):
+            now = np.unique(self.nodes["parent"][now])
+            now = now[now >= 0]
+            now = now[~found[now]]
+            found[now] = True
+        return found
+
     def played_by(self, source: np.ndarray, players: int) -> Forest:
         """The same trees where column j belongs to player source[j]."""
         nodes, reach = self.nodes.copy(), np.empty(len(self.nodes))

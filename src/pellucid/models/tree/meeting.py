@@ -147,6 +147,7 @@ def walk(
     weights: np.ndarray,
     shapley: np.ndarray,
     offset: np.ndarray,
+    wanted: np.ndarray,
     stacks: tuple[Any, ...],
     phi: np.ndarray,
 ) -> None:
@@ -157,6 +158,9 @@ def walk(
         node = nodes[i]
         k = node.depth
         if k:
+            if not wanted[i]:
+                i = beyond(nodes, i, stop)
+                continue
             mother, bit = node.parent, np.int64(1) << node.bit
             left = i == mother + 1
             who[node.bit] = node.player  # in preorder, deeper places are written again before they are read
@@ -207,13 +211,14 @@ def values(
     weights: np.ndarray,
     shapley: np.ndarray,
     offset: np.ndarray,
+    wanted: np.ndarray,
     room: tuple[Any, ...],
     phi: np.ndarray,
 ) -> None:
     """The chosen trees, rows x (r, columns), background (columns, b), weights (r, b): adds to phi (r, players, GROUPS).
 
     known (nodes, words) holds the sets that go left at each node, or (0, words) where they are to be found; leaves with
-    an offset (nodes,) have tables and are left out.
+    an offset (nodes,) have tables and are left out; wanted (nodes,) is False where there are no others below.
     """
     stacks, took, found = room
     for tree in trees:
@@ -224,4 +229,4 @@ def values(
             side = found[: stop - start]
             sides(nodes, words, start, stop, background, took, side)
         for r in range(len(x)):
-            walk(nodes, words, v, start, stop, x[r], side, weights[r], shapley, offset, stacks, phi[r])
+            walk(nodes, words, v, start, stop, x[r], side, weights[r], shapley, offset, wanted, stacks, phi[r])
