@@ -60,9 +60,12 @@ def prototypes(data: Path, label: str | None, method: Any, out: Path | None, plo
 def _draw(record: Examples, table: Rows, path: Path) -> None:
     from pellucid import plot
     from pellucid.core.frames import is_frame
+    from pellucid.core.store import appearing
 
     ax = plot.show(record) if is_frame(table.x) else plot.projection(record, table.x)
-    ax.get_figure(root=True).savefig(path, dpi=150)  # type: ignore[union-attr]
+    with appearing(path) as partial:
+        figure = ax.get_figure(root=True)
+        figure.savefig(partial, dpi=150, format=path.suffix[1:].lower())  # type: ignore[union-attr]
 
 
 def _tell(record: Examples, table: Rows, written: list[str]) -> None:

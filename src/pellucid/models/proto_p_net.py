@@ -13,7 +13,6 @@ can be shown. Training is in `proto_training.py`.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from pellucid.core.errors import InputError, MethodError, StoreError
 from pellucid.core.inputs import plain_array
 from pellucid.core.reasons import Reasons
 from pellucid.core.registry import need
+from pellucid.core.store import appearing
 
 EPSILON = 1e-4
 _ROWS = 64
@@ -113,10 +113,10 @@ class ProtoPNet(nn.Module):
     def save(self, path: str | Path) -> Path:
         """One safetensors file with everything but the backbone's code."""
         save = need("safetensors.torch", "ProtoPNet").save_file
-        path, partial = Path(path), Path(f"{path}.partial")
+        path = Path(path)
         state = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
-        save(state, str(partial), metadata={"proto_p_net": ",".join(map(str, self.shape))})
-        os.replace(partial, path)
+        with appearing(path) as partial:
+            save(state, str(partial), metadata={"proto_p_net": ",".join(map(str, self.shape))})
         return path
 
     @classmethod

@@ -60,6 +60,16 @@ def products(training: Training, solved: np.ndarray, progress: Progress) -> np.n
     return scores
 
 
+def alike(training: Training, query: np.ndarray, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
+    """query (P, q) -> its products with the gradients of training examples (q, n), and of each of these with itself (n,)"""
+    scores, own = np.empty((training.q, training.n)), np.empty(training.n)
+    for rows in training.blocks("train"):
+        g = training.gradients("train", rows)
+        scores[:, rows], own[rows] = (g @ query).T, np.einsum("bp,bp->b", g, g)
+        progress(len(rows))
+    return scores, own
+
+
 def query_gradients(training: Training) -> np.ndarray:
     """(P, q)"""
     return np.concatenate([training.gradients("query", rows) for rows in training.blocks("query")]).T

@@ -13,7 +13,6 @@ fingerprint of what they were made of.
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -25,6 +24,7 @@ import numpy as np
 
 from pellucid.core.errors import InputError
 from pellucid.core.scalar import pieces
+from pellucid.core.store import appearing
 
 if TYPE_CHECKING:
     from pellucid.models.training.gradients import Sides, Training
@@ -97,10 +97,8 @@ def save(factors: Factors, path: Path, mark: str) -> None:
     arrays = {
         f"{i}.{name}": getattr(factors[key], name) for i, key in enumerate(keys) for name in ("q_a", "q_g", "curvature")
     }
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
+    with appearing(path) as partial, partial.open("xb") as file:
         np.savez(file, header=np.array(json.dumps({"of": mark, "layers": keys})), **arrays)
-    os.replace(partial, path)
 
 
 def load(path: Path, mark: str) -> Factors:

@@ -14,7 +14,7 @@ import numpy as np
 
 from pellucid.core.errors import MethodError
 from pellucid.core.method import Card
-from pellucid.methods.influence.base import Found, InfluenceMethod, Progress, check_parameters, query_gradients
+from pellucid.methods.influence.base import Found, InfluenceMethod, Progress, alike, check_parameters, query_gradients
 
 if TYPE_CHECKING:
     from pellucid.models.training.gradients import Training
@@ -49,13 +49,8 @@ class GradientSimilarity(InfluenceMethod):
 
     def score(self, training: Training, progress: Progress) -> Found:
         query = query_gradients(training)
-        if self.measure == "cosine":
-            query /= np.maximum(np.linalg.norm(query, axis=0), 1e-300)
-        scores, own = np.empty((training.q, training.n)), np.empty(training.n)
-        for rows in training.blocks("train"):
-            g = training.gradients("train", rows)
-            own[rows] = np.einsum("bp,bp->b", g, g)
-            size = np.sqrt(own[rows]) if self.measure == "cosine" else 1.0
-            scores[:, rows] = (g @ query).T / np.maximum(size, 1e-300)
-            progress(len(rows))
-        return Found(scores, own if self.measure == "dot" else None)
+        scores, own = alike(training, query, progress)
+        if self.measure == "dot":
+            return Found(scores, own)
+        size = np.linalg.norm(query, axis=0)[:, None] * np.sqrt(own)
+        return Found(scores / np.maximum(size, 1e-300))

@@ -20,7 +20,7 @@ import numpy as np
 
 from pellucid.core.errors import MethodError
 from pellucid.core.method import Card
-from pellucid.methods.influence.base import Found, InfluenceMethod, Progress, check_parameters, query_gradients
+from pellucid.methods.influence.base import Found, InfluenceMethod, Progress, alike, check_parameters, query_gradients
 
 if TYPE_CHECKING:
     from pellucid.models.training.gradients import Training
@@ -58,26 +58,21 @@ class TracIn(InfluenceMethod):
         scores, own = np.zeros((training.q, training.n)), np.zeros(training.n)
         for state, rate in training.checkpoints:
             with training.at(state):
-                alike, size = self._alike(training, progress)
-            scores += rate * alike
+                products, size = self._products(training, progress)
+            scores += rate * products
             own += rate * size
         return Found(scores, own)
 
-    def _alike(self, training: Training, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
+    def _products(self, training: Training, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
         """The products of gradients (q, n), and each training example's with itself (n,), at one checkpoint."""
+        if self.layer is None:
+            return alike(training, query_gradients(training), progress)
         scores, own = np.empty((training.q, training.n)), np.empty(training.n)
-        if self.layer is not None:
-            a_query, b_query = _sides(training, "query", self.layer)
-        else:
-            query = query_gradients(training)
+        a_query, b_query = _sides(training, "query", self.layer)
         for rows in training.blocks("train"):
-            if self.layer is not None:
-                a, b = training.sides("train", rows, self.layer)
-                scores[:, rows] = (a_query @ a.T) * (b_query @ b.T)
-                own[rows] = (a**2).sum(axis=1) * (b**2).sum(axis=1)
-            else:
-                g = training.gradients("train", rows)
-                scores[:, rows], own[rows] = (g @ query).T, (g**2).sum(axis=1)
+            a, b = training.sides("train", rows, self.layer)
+            scores[:, rows] = (a_query @ a.T) * (b_query @ b.T)
+            own[rows] = (a**2).sum(axis=1) * (b**2).sum(axis=1)
             progress(len(rows))
         return scores, own
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from pellucid.core.errors import InputError
 from pellucid.core.registry import need
+from pellucid.core.store import appearing
 
 State = Mapping[str, Tensor]
 _RATE = "learning_rate"
@@ -32,9 +32,8 @@ class Checkpoints:
             )
         path = self.folder / f"checkpoint-{len(self.paths):05d}.safetensors"
         state = {name: value.detach().cpu().contiguous().clone() for name, value in _state(model).items()}
-        partial = path.with_suffix(".partial")
-        save(state, str(partial), metadata={_RATE: repr(float(learning_rate))})
-        os.replace(partial, path)
+        with appearing(path) as partial:
+            save(state, str(partial), metadata={_RATE: repr(float(learning_rate))})
         return path
 
     @property
