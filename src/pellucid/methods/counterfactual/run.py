@@ -22,6 +22,7 @@ from pellucid.methods.counterfactual.density import Neighbours, penalty
 from pellucid.methods.counterfactual.feasible import contradiction, nearest
 from pellucid.methods.counterfactual.goal import Goal, goal, scores
 from pellucid.methods.counterfactual.problem import Problem
+from pellucid.methods.counterfactual.result import Result
 from pellucid.methods.counterfactual.sedc import SEDC
 from pellucid.methods.counterfactual.space import Space
 from pellucid.methods.counterfactual.structure import Structure
@@ -132,7 +133,7 @@ class _Question:
         n = len(own)
         here = np.arange(n)
         fine = made.met(own) & self.limits.holds(here, self.x)
-        result = _Result(self.x, self.method.answers)
+        result = Result(self.x, self.method.answers)
         for row in np.flatnonzero(fine).tolist():
             result.put(row, self.x[[row]], np.zeros(1))
             result.reasons[row] = f"it is {made.words(row, self.ready.adapter.classes)} already: nothing has to change"
@@ -208,7 +209,7 @@ class _Question:
         margins = [np.asarray(made(outputs, np.full(len(outputs), row))) for row in first]
         return np.stack([made.met(margin) for margin in margins])[which.ravel()]
 
-    def _closed(self, problem: Problem, todo: np.ndarray, result: _Result) -> None:
+    def _closed(self, problem: Problem, todo: np.ndarray, result: Result) -> None:
         """Rows that break a relation between columns: whether there is any place that keeps to all, and the nearest one as a
         start."""
         if (not len(self.limits.b) and not self.limits.groups) or self.structure is not None:
@@ -226,7 +227,7 @@ class _Question:
 
     # -- after -----------------------------------------------------------------------------------------------------------
 
-    def _gather(self, problem: Problem, outcome: Outcome, todo: np.ndarray, result: _Result) -> None:
+    def _gather(self, problem: Problem, outcome: Outcome, todo: np.ndarray, result: Result) -> None:
         answers = outcome.answers
         for i, row in enumerate(todo.tolist()):
             mine = answers.take(np.flatnonzero(answers.own == i))
@@ -239,7 +240,7 @@ class _Question:
                 result.done[row] = not self.meter.spent or i in outcome.proven
 
     def _record(
-        self, f: BlackBox, made: Goal, outputs: np.ndarray, result: _Result, outcome: Outcome
+        self, f: BlackBox, made: Goal, outputs: np.ndarray, result: Result, outcome: Outcome
     ) -> Counterfactuals:
         inputs, adapter, n = self.ready.inputs, self.ready.adapter, len(self.x)
         new = self._checked(f, made, result)
@@ -283,7 +284,7 @@ class _Question:
             ),
         )
 
-    def _checked(self, f: BlackBox, made: Goal, result: _Result) -> np.ndarray:
+    def _checked(self, f: BlackBox, made: Goal, result: Result) -> np.ndarray:
         """Ask the model about every answer once more; what does not stand is dropped. -> the new scores (n,)"""
         rows, places = np.nonzero(~np.isnan(result.costs))
         new = np.full(len(self.x), np.nan)
@@ -310,51 +311,6 @@ class _Question:
         if inputs.codec is None:
             return z if inputs.x.dtype.kind != "f" else z.astype(inputs.x.dtype).astype(float)
         return inputs.codec.schema.readable(z.reshape(-1, z.shape[-1])).reshape(z.shape)
-
-
-class _Result:
-    """What is known of each row while answers come in."""
-
-    def __init__(self, x: np.ndarray, k: int) -> None:
-        n, p = x.shape
-        self.values, self.costs = np.full((n, k, p), np.nan), np.full((n, k), np.nan)
-        self.acted = np.zeros((n, k, p), dtype=bool)
-        self.reasons = [""] * n
-        self.proof, self.done = np.zeros(n, bool), np.ones(n, bool)
-
-    def put(self, row: int, z: np.ndarray, cost: np.ndarray, acted: np.ndarray | None = None) -> None:
-        count = min(len(z), self.costs.shape[1])
-        if acted is not None:
-            self.acted[row, :count] = acted[:count]
-        self.values[row, :count], self.costs[row, :count] = z[:count], cost[:count]
-
-    @property
-    def found(self) -> np.ndarray:
-        """(n,) rows with an answer"""
-        return ~np.isnan(self.costs).all(axis=1)
-
-    @property
-    def first(self) -> np.ndarray:
-        """(n,) the place of each row's first answer"""
-        return (~np.isnan(self.costs)).argmax(axis=1)
-
-    def drop(self, rows: np.ndarray, places: np.ndarray) -> None:
-        self.values[rows, places], self.costs[rows, places] = np.nan, np.nan
-        for row in np.unique(rows):
-            if np.isnan(self.costs[row]).all():
-                self.reasons[row] = "an answer was found, but the model did not repeat it when it was asked once more"
-
-    def pack(self) -> None:
-        """Answers to the front."""
-        order = np.argsort(np.isnan(self.costs), axis=1, kind="stable")
-        self.costs = np.take_along_axis(self.costs, order, 1)
-        self.values = np.take_along_axis(self.values, order[:, :, None], 1)
-        self.acted = np.take_along_axis(self.acted, order[:, :, None], 1)
-
-    def none(self) -> Any:
-        from pellucid.methods.counterfactual.problem import Answers
-
-        return Answers.none(self.values.shape[2])
 
 
 def columns_of(ready: Prepared) -> tuple[Column, ...]:
@@ -406,7 +362,7 @@ def _why_not(problem: Problem, row: int, meter: Meter) -> str:
     return f"none was found within {asked:,} model rows{also}"
 
 
-def _warnings(result: _Result, meter: Meter) -> tuple[str, ...]:
+def _warnings(result: Result, meter: Meter) -> tuple[str, ...]:
     said, n = [], len(result.done)
     if meter.limit():
         said.append(
