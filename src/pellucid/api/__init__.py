@@ -1,0 +1,34 @@
+"""The verbs: each asks one question of a model and returns one record.
+
+The model comes first, then the data, then the method; everything after `*` is optional. `x` and `X` are batch-first:
+an array, a tensor or a data frame.
+"""
+
+from pellucid.api.data import hardest, influence, prototypes
+from pellucid.api.files import load
+from pellucid.api.inside import visualize
+from pellucid.api.judging import advise, compare, estimate, evaluate
+from pellucid.api.outputs import anchor, counterfactual, explain, explain_each, interact
+from pellucid.api.overall import cohorts, effect, importance, rivals, summarize
+
+__all__ = [
+    "advise",
+    "anchor",
+    "cohorts",
+    "compare",
+    "counterfactual",
+    "effect",
+    "estimate",
+    "evaluate",
+    "explain",
+    "explain_each",
+    "hardest",
+    "importance",
+    "influence",
+    "interact",
+    "load",
+    "prototypes",
+    "rivals",
+    "summarize",
+    "visualize",
+]
