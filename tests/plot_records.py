@@ -7,7 +7,8 @@ import numpy as np
 import pellucid as pc
 from pellucid.core.budget import Receipt
 from pellucid.core.dispute import Dispute, Evidence
-from pellucid.core.records import Attribution, Comparison, Curve, Importance, Line, Players, Scorecard
+from pellucid.core.records import Attribution, Importance, Players
+from pellucid.core.scores import Comparison, Curve, Line, Scorecard
 from pellucid.core.target import Class
 
 NAMES = ("age", "income in $ or in $", "a name that is much longer than any axis has room for", "sex", "hours", "debt")

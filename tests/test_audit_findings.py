@@ -5,7 +5,7 @@ import pytest
 
 import pellucid as pc
 from pellucid.core.budget import Receipt
-from pellucid.core.records import Line
+from pellucid.core.scores import Line
 from pellucid.report import doubts, findings, page_methods
 from pellucid.report.suspicions import uneven
 from pellucid.report.together import comparison, merged

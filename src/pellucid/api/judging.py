@@ -10,7 +10,8 @@ from pellucid.core.budget import Budget, Cost
 from pellucid.core.influence import Influence
 from pellucid.core.masking import Masker
 from pellucid.core.method import Method
-from pellucid.core.records import Attribution, Comparison, Scorecard
+from pellucid.core.records import Attribution
+from pellucid.core.scores import Comparison, Scorecard
 
 
 def evaluate(

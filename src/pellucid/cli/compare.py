@@ -17,7 +17,7 @@ from pellucid.cli.output import plain, print_json
 from pellucid.core.registry import resolve
 
 if TYPE_CHECKING:
-    from pellucid.core.records import Comparison
+    from pellucid.core.scores import Comparison
 
 _FILE = click.Path(path_type=Path)
 

@@ -15,7 +15,8 @@ from pellucid.core.registry import resolve
 
 if TYPE_CHECKING:
     from pellucid.cli.data import Rows
-    from pellucid.core.records import Attribution, Scorecard
+    from pellucid.core.records import Attribution
+    from pellucid.core.scores import Scorecard
 
 _FILE = click.Path(path_type=Path)
 

@@ -30,7 +30,8 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from pellucid.core.budget import Receipt
-    from pellucid.core.records import Attribution, Line, Scorecard
+    from pellucid.core.records import Attribution
+    from pellucid.core.scores import Line, Scorecard
 
 RAISES, LOWERS, QUIET, LOUD = "red", "blue", "dim", "bold"
 _HALF = 8  # cells of a bar on either side of its axis

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pellucid.core.errors import InputError
-from pellucid.core.records import Record, Scorecard
+from pellucid.core.records import Record
 from pellucid.core.rivals import Rivals
+from pellucid.core.scores import Scorecard
 
 if TYPE_CHECKING:
     import pandas as pd

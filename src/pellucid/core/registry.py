@@ -135,9 +135,10 @@ BASELINES = {
 RECORDS = {
     "WordEffects": "pellucid.core.word_effects",
     **dict.fromkeys(
-        ["Attribution", "Interactions", "Players", "Importance", "Curve", "Scorecard", "Comparison"],
+        ["Attribution", "Interactions", "Players", "Importance"],
         "pellucid.core.records",
     ),
+    **dict.fromkeys(["Curve", "Scorecard", "Comparison"], "pellucid.core.scores"),
     "Effect": "pellucid.core.effect",
     "Cohorts": "pellucid.core.cohort",
     "Rivals": "pellucid.core.rivals",

@@ -25,7 +25,7 @@ from pellucid.core.errors import SpellingError, StoreError
 HEADER = "header.json"
 FORMAT = 1
 NESTED = {  # parts of records that are no public names
-    "Line": "pellucid.core.records",
+    "Line": "pellucid.core.scores",
     **dict.fromkeys(["Dispute", "Evidence"], "pellucid.core.dispute"),
     **dict.fromkeys(["Suggestion", "Trial"], "pellucid.core.advice"),
     **dict.fromkeys(["Arm", "Contrast"], "pellucid.core.study"),

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from pellucid.core.budget import Receipt, versions
-from pellucid.core.records import Attribution, Comparison, Scorecard
+from pellucid.core.records import Attribution
+from pellucid.core.scores import Comparison, Scorecard
 from pellucid.metrics import agreement
 from pellucid.metrics.disputes import disputes
 from pellucid.metrics.similarity import mean_known

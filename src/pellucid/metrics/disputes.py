@@ -22,7 +22,8 @@ import numpy as np
 from scipy.stats import rankdata
 
 from pellucid.core.dispute import Dispute, Evidence
-from pellucid.core.records import Attribution, Curve, Scorecard
+from pellucid.core.records import Attribution
+from pellucid.core.scores import Curve, Scorecard
 from pellucid.metrics.verdict import ROUNDING, interval
 
 BELOW = 0.5  # a rank correlation below which a row is disputed

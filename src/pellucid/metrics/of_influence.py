@@ -16,7 +16,7 @@ import numpy as np
 from pellucid.core.budget import Meter, receipt
 from pellucid.core.errors import InputError, MethodError
 from pellucid.core.influence import Influence
-from pellucid.core.records import Curve, Scorecard
+from pellucid.core.scores import Curve, Scorecard
 from pellucid.metrics.base import Judge, Reading
 from pellucid.metrics.chosen import names_of
 from pellucid.metrics.query_loss import losses

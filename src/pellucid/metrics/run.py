@@ -20,7 +20,8 @@ from pellucid.core.influence import Influence
 from pellucid.core.inputs import plain_array
 from pellucid.core.masking import Masker
 from pellucid.core.method import GameMethod, Method, SurrogateMethod
-from pellucid.core.records import Attribution, Comparison, Curve, Scorecard
+from pellucid.core.records import Attribution
+from pellucid.core.scores import Comparison, Curve, Scorecard
 from pellucid.core.target import Predicted, Target
 from pellucid.methods.run import as_masker, as_method, explain
 from pellucid.metrics import of_influence

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import stdtrit
 
-from pellucid.core.records import Curve, Line
+from pellucid.core.scores import Curve, Line
 from pellucid.metrics.base import MetricCard
 
 ROUNDING = 1e-6  # differences below this share of the numbers compared are the model's rounding

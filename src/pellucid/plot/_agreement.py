@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from pellucid.core.errors import InputError
-from pellucid.core.records import Comparison
+from pellucid.core.scores import Comparison
 from pellucid.plot._labels import shorten
 from pellucid.plot._paint import paint
 from pellucid.plot._style import DIVERGING, INK, SIZE, bare, colour_bar, paper, symmetric

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from scipy.special import stdtrit
 
 from pellucid.core.errors import InputError
-from pellucid.core.records import Curve
+from pellucid.core.scores import Curve
 from pellucid.plot._labels import number, shorten
 from pellucid.plot._style import DASHES, GREY, INK, LINES, SIZE, SMALL, dress, message, paper
 

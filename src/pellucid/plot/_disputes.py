@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from pellucid.core.dispute import Dispute, Evidence
-from pellucid.core.records import Comparison
+from pellucid.core.scores import Comparison
 from pellucid.plot._labels import number, shorten
 from pellucid.plot._style import FAINT, GREY, INK, SMALL, dress, message, paper
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from pellucid.core.records import Line, Scorecard
+from pellucid.core.scores import Line, Scorecard
 from pellucid.plot._labels import number, shorten
 from pellucid.plot._style import FAINT, GREY, INK, SMALL, dress, name_rows, paper
 

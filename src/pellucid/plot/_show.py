@@ -18,8 +18,9 @@ from pellucid.core.effect import Effect
 from pellucid.core.errors import InputError
 from pellucid.core.examples import Examples
 from pellucid.core.influence import Influence
-from pellucid.core.records import Attribution, Comparison, Curve, Importance, Scorecard
+from pellucid.core.records import Attribution, Importance
 from pellucid.core.rules import Rules
+from pellucid.core.scores import Comparison, Curve, Scorecard
 from pellucid.core.study import StudyResult
 from pellucid.core.visualization import Visualization
 from pellucid.plot._advice import advice

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.records import Comparison, Line
+from pellucid.core.scores import Comparison, Line
 from pellucid.report.plan import is_slope
 from pellucid.report.record import Warn, warning
 from pellucid.report.words import percent, signed

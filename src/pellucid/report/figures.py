@@ -13,7 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pellucid import plot
-from pellucid.core.records import Attribution, Comparison, Curve, Importance
+from pellucid.core.records import Attribution, Importance
+from pellucid.core.scores import Comparison, Curve
 from pellucid.report.record import ColumnTest, RegionTest
 from pellucid.report.regions import grid
 from pellucid.report.words import Box

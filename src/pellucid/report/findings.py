@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.records import Comparison
+from pellucid.core.scores import Comparison
 from pellucid.report import doubts, suspicions
 from pellucid.report.choose import Choice, typical
 from pellucid.report.facts import performance

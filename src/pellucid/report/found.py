@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pellucid.core.counterfactuals import Counterfactuals
-from pellucid.core.records import Attribution, Importance, Scorecard
+from pellucid.core.records import Attribution, Importance
 from pellucid.core.rivals import Rivals
 from pellucid.core.rules import Rules
+from pellucid.core.scores import Scorecard
 from pellucid.report.record import ColumnTest, GroupTest, RegionTest
 
 

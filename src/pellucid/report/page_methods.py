@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.records import Attribution, Comparison, Curve, Line
+from pellucid.core.records import Attribution
+from pellucid.core.scores import Comparison, Curve, Line
 from pellucid.report import figures
 from pellucid.report.words import number, signed
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from pellucid.core.budget import Receipt
-from pellucid.core.records import Attribution, Comparison, Curve
+from pellucid.core.records import Attribution
+from pellucid.core.scores import Comparison, Curve
 from pellucid.report import enough, figures, otherwise
 from pellucid.report.bars import bars
 from pellucid.report.page_methods import additive

@@ -9,9 +9,10 @@ from typing import Any, Literal
 import numpy as np
 
 from pellucid.core.counterfactuals import Counterfactuals
-from pellucid.core.records import Comparison, Importance, Record
+from pellucid.core.records import Importance, Record
 from pellucid.core.rivals import Rivals
 from pellucid.core.rules import Rules
+from pellucid.core.scores import Comparison
 from pellucid.report.gate import Gate, gate
 
 Warn = dict[str, Any]

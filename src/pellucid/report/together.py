@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pellucid.core.budget import Receipt
-from pellucid.core.records import Attribution, Comparison, Scorecard
+from pellucid.core.records import Attribution
+from pellucid.core.scores import Comparison, Scorecard
 from pellucid.metrics.beside import beside
 
 

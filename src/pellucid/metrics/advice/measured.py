@@ -19,8 +19,9 @@ from pellucid.core.advice import Trial
 from pellucid.core.budget import Budget, Meter
 from pellucid.core.errors import PellucidError
 from pellucid.core.masking import Masker
-from pellucid.core.records import Attribution, Scorecard
+from pellucid.core.records import Attribution
 from pellucid.core.registry import resolve
+from pellucid.core.scores import Scorecard
 from pellucid.metrics.deletion import Deletion
 from pellucid.metrics.insertion import Insertion
 from pellucid.metrics.run import explained_and_judged
