@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pellucid.cli.common import PICTURES, SIZE_HELP, NewFile, Source, doubting, takes_model
-from pellucid.cli.explain import Answer, Material, keep, usual
-from pellucid.cli.options import Duration, RowPicks, TargetType
+from pellucid.cli.asking import usual
+from pellucid.cli.common import FILE, SIZE_HELP, Source, doubting, takes_model
+from pellucid.cli.options import Duration, RowPicks, takes_target
 from pellucid.cli.output import own_stdout, plain, print_json
+from pellucid.cli.shared import Answer, Material, keep, takes_answer
 from pellucid.core.registry import resolve
 
 if TYPE_CHECKING:
     from pellucid.core.advice import Advice
 
-_FILE = click.Path(path_type=Path)
 _MOST_LEFT_OUT = 8
 
 
@@ -47,24 +47,18 @@ class Wanted:
 @click.option("--access", multiple=True, metavar="ACCESS", help="As in 'black box' or gradients; may be repeated.")
 @click.option("--modality", metavar="KIND", help="table, image, volume, signal or text.")
 @takes_model(required=False)
-@click.option("--data", type=_FILE, metavar="FILE", help="Rows to try the methods on, with --model.")
+@click.option("--data", type=FILE, metavar="FILE", help="Rows to try the methods on, with --model.")
 @click.option("--label", metavar="COLUMN", help="The column of true labels: simple models are tried, too.")
 @click.option("--rows", type=RowPicks(), default=":", metavar="ROWS", help="Which rows, as in 0:100; all by default.")
-@click.option(
-    "--target", type=TargetType(), metavar="TARGET", help="A class name, an output column, or 'Margin(0, 1)'."
-)
-@click.option(
-    "--background", type=_FILE, metavar="FILE", help="Reference rows; of a table every second row by default."
-)
+@takes_target
+@click.option("--background", type=FILE, metavar="FILE", help="Reference rows; of a table every second row by default.")
 @click.option(
     "--background-size", type=click.IntRange(min=0), default=20, show_default=True, metavar="N", help=SIZE_HELP
 )
 @click.option(
     "--budget", type=Duration(), default="60s", show_default=True, metavar="TIME", help="A hard limit: 60s, 2m."
 )
-@click.option("--out", type=NewFile((".npz",)), metavar="FILE.npz", help="Keep the record.")
-@click.option("--plot", type=NewFile(PICTURES), metavar="FILE.png", help="Draw the methods that were tried.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+@takes_answer("the methods that were tried")
 def advise(
     question: str | None,
     access: tuple[str, ...],
@@ -77,9 +71,7 @@ def advise(
     background: Path | None,
     background_size: int,
     budget: float | None,
-    out: Path | None,
-    plot: Path | None,
-    as_json: bool,
+    answer: Answer,
 ) -> None:
     """Say which methods suit a question, best first, with reasons; with a model and rows, try them.
 
@@ -96,7 +88,6 @@ def advise(
             record = resolve("advise")(**wanted.arguments())
         else:
             record = _measured(source, Material(data, label, rows, background, background_size), wanted)
-        answer = Answer(out, plot, 0, as_json)
         keep(record, answer)
     _tell(record, answer)
 
@@ -141,8 +132,7 @@ def _tell(record: Advice, answer: Answer) -> None:
     if record.trials:
         console.print(Text.assemble("\nchoice  ", (record.choice or "", screen.LOUD)))
         screen.show_receipt(console, record.receipt)
-    written = [str(path) for path in (answer.out, answer.plot) if path is not None]
-    console.print(screen.facts(("written", path) for path in written))
+    console.print(screen.facts(answer.written))
 
 
 def _numbers(record: Advice, name: str) -> str | None:

@@ -16,6 +16,8 @@ from pellucid.core.errors import InputError, ModelError
 if TYPE_CHECKING:
     from pellucid.cli.data import Rows
 
+FILE = click.Path(path_type=Path)
+ROWS_HELP = "Which rows: 3, or 0:5, or 0,2,7."
 SIZE_HELP = "How many reference rows are drawn at most."
 PICTURES = (".png", ".svg", ".pdf")
 
@@ -58,6 +60,16 @@ def takes_model(required: bool = True) -> Callable[[Callable[..., Any]], Callabl
 
 
 MODEL_HELP = "A .skops file, or package.module:factory; with --trust-pickle also .pkl or .joblib."
+
+
+takes_data = click.option(
+    "--data", type=FILE, required=True, metavar="FILE", help="Rows: .csv, .tsv, .parquet, .npy or .npz."
+)
+
+
+def takes_label(what: str, required: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add `--label`; `what` is done with it."""
+    return click.option("--label", required=required, metavar="COLUMN", help=f"The column of true labels: {what}.")
 
 
 class NewFile(click.Path):

@@ -5,21 +5,19 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pellucid.cli.common import PICTURES, SIZE_HELP, NewFile, Source, takes_model
-from pellucid.cli.explain import Answer, Material, Told, answered
-from pellucid.cli.options import MASKER, METHOD, METRIC, RowPicks, TargetType
+from pellucid.cli.asking import Told, answered
+from pellucid.cli.common import Source, takes_model
+from pellucid.cli.options import METHOD, METRIC, takes_masker, takes_target
 from pellucid.cli.output import plain, print_json
+from pellucid.cli.shared import Answer, Material, takes_answer, takes_rows, tell_cost
 from pellucid.core.registry import resolve
 
 if TYPE_CHECKING:
     from pellucid.core.scores import Comparison
-
-_FILE = click.Path(path_type=Path)
 
 
 @dataclass(frozen=True)
@@ -49,16 +47,7 @@ class Methods:
 
 @click.command(short_help="Do methods agree, and which is right where they do not?")
 @takes_model()
-@click.option("--data", type=_FILE, required=True, metavar="FILE", help="Rows: .csv, .tsv, .parquet, .npy or .npz.")
-@click.option("--label", metavar="COLUMN", help="The column of true labels: no feature.")
-@click.option(
-    "--rows",
-    type=RowPicks(),
-    default="0:10",
-    show_default=True,
-    metavar="ROWS",
-    help="Which rows: 3, or 0:5, or 0,2,7.",
-)
+@takes_rows("0:10", size=50, shown="no feature")
 @click.option(
     "--method",
     "methods",
@@ -76,42 +65,24 @@ class Methods:
     metavar="METRIC",
     help="As in 'Deletion(steps=20)'; may be repeated.",
 )
-@click.option(
-    "--target", type=TargetType(), metavar="TARGET", help="A class name, an output column, or 'Margin(0, 1)'."
-)
-@click.option("--masker", type=MASKER, metavar="MASKER", help="What is hidden and how, as in 'Grid(window=16)'.")
-@click.option(
-    "--background", type=_FILE, metavar="FILE", help="Reference rows; for a table its other rows are the default."
-)
-@click.option(
-    "--background-size", type=click.IntRange(min=0), default=50, show_default=True, metavar="N", help=SIZE_HELP
-)
-@click.option("--out", type=NewFile((".npz",)), metavar="FILE.npz", help="Keep the record.")
-@click.option("--plot", type=NewFile(PICTURES), metavar="FILE.png", help="Draw how far the methods agree.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+@takes_target
+@takes_masker
+@takes_answer("how far the methods agree")
 def compare(
     source: Source,
-    data: Path,
-    label: str | None,
-    rows: tuple[int | slice, ...],
+    material: Material,
+    answer: Answer,
     methods: tuple[Any, ...],
     metrics: tuple[Any, ...],
     target: Any,
     masker: Any,
-    background: Path | None,
-    background_size: int,
-    out: Path | None,
-    plot: Path | None,
-    as_json: bool,
 ) -> None:
     """Explain rows by several methods, judge each, and say where they disagree and whom the evidence supports.
 
     \b
     pellucid compare --model model.skops --data rows.csv --label kind --method KernelShap --method LIME
     """
-    material = Material(data, label, rows, background, background_size)
-    question, answer = Methods(methods, metrics or None, target, masker), Answer(out, plot, 0, as_json)
-    record, told = answered(source, material, question, answer)
+    record, told = answered(source, material, Methods(methods, metrics or None, target, masker), answer)
     _tell(record, told, answer)
 
 
@@ -120,12 +91,8 @@ def _tell(record: Comparison, told: Told, answer: Answer) -> None:
         said = [dispute.sentence for dispute in record.disputes]
         print_json({**plain(record), "sentences": said, **dataclasses.asdict(told)})
         return
-    from pellucid.cli import screen
-
     _show(record)
-    screen.show_receipt(screen.out(), record.receipt)
-    written = [str(path) for path in (answer.out, answer.plot) if path is not None]
-    screen.out().print(screen.facts([("background", told.background), *(("written", path) for path in written)]))
+    tell_cost(record, answer, [("background", told.background)])
 
 
 def _show(record: Comparison) -> None:

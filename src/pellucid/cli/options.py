@@ -89,6 +89,14 @@ def _pick(one: str | None, start: str | None, stop: str | None) -> int | slice:
 METHOD, METRIC, MASKER = Spelled("method", METHODS), Spelled("metric", METRICS), Spelled("masker", MASKERS)
 TARGET_VALUE = Spelled("target", TARGETS)
 
+takes_masker = click.option(
+    "--masker", type=MASKER, metavar="MASKER", help="What is hidden and how, as in 'Grid(window=16)'."
+)
+takes_target = click.option(
+    "--target", type=TargetType(), metavar="TARGET", help="A class name, an output column, or 'Margin(0, 1)'."
+)
+takes_budget = click.option("--budget", type=Duration(), metavar="TIME", help="A hard limit: 60s, 2m, 1h.")
+
 
 def unknown(name: str, kind: str, known: Mapping[str, str]) -> str:
     """There is no such name; the nearest one, whatever its case, or else all of them."""

@@ -98,6 +98,17 @@ def table(*columns: str, right: Sequence[str] = (), **options: Any) -> Table:
     return made
 
 
+def show_frame(frame: Any) -> None:
+    """A data frame as a table: numbers to four digits and to the right, all else as text."""
+    import pandas as pd
+
+    numbers = [name for name in frame.columns if pd.api.types.is_numeric_dtype(frame[name])]
+    made = table(*frame.columns, right=numbers)
+    for line in frame.to_numpy(dtype=object).tolist():
+        made.add_row(*(Text(f"{value:.4g}" if isinstance(value, float) else str(value)) for value in line))
+    out().print(made)
+
+
 def facts(pairs: Iterable[tuple[str, Any]]) -> Table:
     """Two columns, name and fact; facts that are None are left out."""
     grid = Table.grid(padding=(0, 2))
