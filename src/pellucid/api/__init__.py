@@ -6,12 +6,13 @@ an array, a tensor or a data frame.
 
 from pellucid.api.data import hardest, influence, prototypes
 from pellucid.api.files import load
-from pellucid.api.inside import visualize
+from pellucid.api.inside import activations, visualize
 from pellucid.api.judging import advise, compare, estimate, evaluate
 from pellucid.api.outputs import anchor, counterfactual, explain, explain_each, interact
 from pellucid.api.overall import cohorts, effect, importance, rivals, summarize
 
 __all__ = [
+    "activations",
     "advise",
     "anchor",
     "cohorts",

@@ -8,6 +8,8 @@ from pellucid.core.budget import Budget
 from pellucid.core.visualization import Visualization
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from pellucid.methods.vision.activation_maximization import ActivationMaximization
 
 
@@ -33,3 +35,30 @@ def visualize(
     from pellucid.methods.vision import run
 
     return run.visualize(model, unit, method, like=like, budget=budget)
+
+
+def activations(
+    model: Any,
+    x: Any,
+    layers: str | Sequence[str],
+    *,
+    extra: dict[str, Any] | None = None,
+    batch_size: int | None = None,
+) -> dict[str, np.ndarray]:
+    """What do inner layers of a network say of these rows? All layers in one pass: `{name: (n, ...)}`.
+
+    Parameters
+    ----------
+    model : a torch module; for texts, `TextModel(model, tokenizer)`, whose network may also be an encoder without a head.
+    x : (n, *features) rows, or a list of texts.
+    layers : a name as in `model.named_modules()`, several, or patterns where `*` stands for one part of a name
+        ("encoder.layer.*"); the answer has them in that order.
+    extra : further inputs `{name: (n, ...)}` that are passed along, as an `attention_mask` of token ids.
+    batch_size : rows per model call; None bounds memory.
+
+    A layer that gives several things is seen by the first of them, one that runs several times by its last call. Of texts a
+    layer is (n, t, d): tokens from the first on, special ones included, NaN where a text has no more.
+    """
+    from pellucid.methods import activating
+
+    return activating.activations(model, x, layers, extra=extra, batch_size=batch_size)

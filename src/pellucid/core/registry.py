@@ -26,6 +26,7 @@ VERBS = {
     "influence": "pellucid.api",
     "hardest": "pellucid.api",
     "visualize": "pellucid.api",
+    "activations": "pellucid.api",
     "evaluate": "pellucid.api",
     "compare": "pellucid.api",
     "advise": "pellucid.api",

@@ -94,12 +94,8 @@ class Adapter(ABC):
         return self.memory[asked]
 
     def _run(self, x: Any, scale: str, extra: Extra) -> Any:
-        try:
+        with explaining(x, self.names):
             out = self.forward(x, scale, extra)
-        except PellucidError:
-            raise
-        except Exception as error:
-            raise _explained(error, x, self.names) from error
         shape = tuple(getattr(out, "shape", ()))
         if len(shape) < 1 or shape[0] != len(x):
             raise ModelError(
@@ -284,6 +280,17 @@ def missing(x: np.ndarray, names: Sequence[str] | None) -> str | None:
         return f"x holds NaN (feature {where})"
     named = ", ".join(repr(f"x{j}" if names is None else names[j]) for j in where)
     return f"column{'s' * (len(where) > 1)} {named} of x hold{'s' * (len(where) == 1)} NaN"
+
+
+@contextlib.contextmanager
+def explaining(given: Any, names: Sequence[str] | None) -> Iterator[None]:
+    """What a user's model raises on a batch, as an error of ours."""
+    try:
+        yield
+    except PellucidError:
+        raise
+    except Exception as error:
+        raise _explained(error, given, names) from error
 
 
 def _explained(error: Exception, given: Any, names: Sequence[str] | None) -> PellucidError:

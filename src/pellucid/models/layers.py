@@ -77,7 +77,7 @@ def searching(model: nn.Module, rank: int, wanted: str | None) -> Iterator[Trace
 
         return hook
 
-    modules = list(_visible(model))
+    modules = list(visible(model))
     handles = [module.register_forward_hook(note(name)) for name, module in modules]
     try:
         yield trace
@@ -86,7 +86,7 @@ def searching(model: nn.Module, rank: int, wanted: str | None) -> Iterator[Trace
             handle.remove()
 
 
-def _visible(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+def visible(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """The modules that a hook may watch: scripted ones take none, compiled ones may run past theirs."""
     for name, module in model.named_modules():
         if type(module).__name__ == "OptimizedModule":

@@ -25,7 +25,7 @@ from pellucid.core.text_maskers import Words
 from pellucid.core.words import Span
 from pellucid.models.adapter import Adapter, Extra, Inputs, Told
 from pellucid.models.text import TextModel
-from pellucid.models.torch import TorchAdapter
+from pellucid.models.torch import Fed, TorchAdapter
 
 _TOKENS = 8192  # of one batch, padding included
 _ROWS = 256
@@ -103,8 +103,7 @@ class TokenizedAdapter(Adapter):
         encoded = self.encode(texts)
         padded = self._padded(encoded.inputs, np.arange(len(texts)))
         ids = padded.pop("input_ids")
-        mask = np.arange(ids.shape[1]) < np.array([[len(row)] for row in encoded.inputs["input_ids"]])
-        mask = mask[:, ::-1] if self.tokenizer.padding_side == "left" else mask
+        mask = self._mask(encoded, np.arange(len(texts)))
         told = _told(texts, encoded, ids, mask, self.tokenizer)
         cut = sum(self.seen(text) != (0, len(text)) for text in texts)
         said = (
@@ -117,13 +116,25 @@ class TokenizedAdapter(Adapter):
     def _ask(self, encoded: Tokenized, scale: str) -> np.ndarray:
         """Batches from short to long -> outputs (b, k)"""
         outputs: list[Any] = [None] * len(encoded.lengths)
-        most = 1 if getattr(getattr(self.net.model, "config", None), "pad_token_id", 0) is None else _ROWS
-        for rows in _batches(encoded.lengths, most, padding=self.tokenizer.pad_token_id is not None):
-            fed = self._padded(encoded.inputs, rows)
-            made = plain_array(self.net.forward(fed.pop("input_ids"), scale, fed))
-            for row, output in zip(rows, made, strict=True):
+        for fed in self.fed(encoded):
+            made = plain_array(self.net.forward(fed.x, scale, fed.extra))
+            for row, output in zip(fed.rows, made, strict=True):
                 outputs[row] = output
         return np.stack(outputs)
+
+    def fed(self, encoded: Tokenized) -> Iterator[Fed]:
+        """The texts in batches from short to long, as the network takes them."""
+        most = 1 if getattr(getattr(self.net.model, "config", None), "pad_token_id", 0) is None else _ROWS
+        for rows in _batches(encoded.lengths, most, padding=self.tokenizer.pad_token_id is not None):
+            given = self._padded(encoded.inputs, rows)
+            ids, mask = given.pop("input_ids"), self._mask(encoded, rows)
+            yield Fed(rows, ids, given, mask, int(encoded.lengths.max()))
+
+    def _mask(self, encoded: Tokenized, rows: np.ndarray) -> np.ndarray:
+        """(b, t) which places hold tokens, not padding"""
+        lengths = encoded.lengths[rows][:, None]
+        mask = np.arange(lengths.max()) < lengths
+        return mask[:, ::-1] if self.tokenizer.padding_side == "left" else mask
 
     def _padded(self, inputs: dict[str, list[list[int]]], rows: np.ndarray) -> dict[str, np.ndarray]:
         """Rows of tokens, filled up to the longest: (b, t) each"""

@@ -94,7 +94,7 @@ class TorchAdapter(Adapter):
         if not isinstance(x, Tensor):
             with torch.no_grad():
                 return self.forward(self.input(x), scale, extra)
-        out = self.model(x, **{name: self.tensor(value) for name, value in extra.items()})
+        out = self.call(x, extra)
         out = getattr(out, "logits", out)
         if not isinstance(out, Tensor):
             raise ModelError(
@@ -104,6 +104,19 @@ class TorchAdapter(Adapter):
         if scale == "probability":
             return torch.sigmoid(out) if out.shape[1] == 1 else torch.softmax(out, dim=1)
         return out
+
+    def call(self, x: Tensor, extra: Extra) -> Any:
+        """x (b, *features) -> what the network itself returns, whatever it is."""
+        return self.model(x, **{name: self.tensor(value) for name, value in extra.items()})
+
+    def fed(self, inputs: Inputs) -> Iterator[Fed]:
+        """The rows in batches, as the network takes them."""
+        for part in pieces(len(inputs.x), inputs.batch_size or self.batch_size(inputs.x)):
+            few = inputs.take(part)
+            given = few.extra.get("attention_mask")
+            mask = given > 0 if given is not None and given.ndim == 2 else None
+            longest = 0 if mask is None else mask.shape[1]
+            yield Fed(np.arange(part.start, part.stop), few.x, few.extra, mask, longest)
 
     def scalar(self, pick: Any, scale: str, inputs: Inputs, meter: Meter, kept: Any) -> TorchScalar:
         return TorchScalar(self, pick, scale, inputs, meter, kept)
@@ -160,6 +173,17 @@ class TorchAdapter(Adapter):
     def session(self) -> Iterator[None]:
         with super().session(), evaluating(self.model):
             yield
+
+
+@dataclass(frozen=True, eq=False)
+class Fed:
+    """A batch as a network takes it: its rows (b,), the main and further inputs, and which tokens are no padding (b, t)."""
+
+    rows: np.ndarray
+    x: np.ndarray
+    extra: Extra
+    mask: np.ndarray | None = None
+    longest: int = 0  # tokens of the longest row of all batches
 
 
 @dataclass(frozen=True, eq=False)
