@@ -92,7 +92,7 @@ class EKFAC(InfluenceMethod):
         mark = "" if path is None else kept.fingerprint(training, repr((self.draws, self.seed, self.parameters)))
         if path is not None and path.exists():
             return kept.load(path, mark)
-        made = kept.measure(training, lambda: None if self.draws is None else self.stream(), progress)
+        made = kept.measure(training, self.draws, self.stream, progress)
         if path is not None:
             kept.save(made, path, mark)
         return made

@@ -51,14 +51,14 @@ Factors = dict[Key, Block]
 
 
 def measure(
-    training: Training, rng: Callable[[], np.random.Generator | None], progress: Callable[[int], None]
+    training: Training, draws: int | None, rng: Callable[[], np.random.Generator], progress: Callable[[int], None]
 ) -> Factors:
-    """Two passes over the training data: the bases, then the curvature in them. `rng` gives the same stream to both."""
-    bases = _bases(training, rng())
+    """Two passes over the training data: the bases, then the curvature in them, both with the same `draws` (None: all roots)."""
+    bases = _bases(training, draws, rng())
     curvature = {key: np.zeros((q_g.shape[0], q_a.shape[0])) for key, (q_a, q_g) in bases.items()}
     stream = rng()
     for rows in training.blocks("train"):
-        for sides in training.roots(rows, stream):
+        for sides in training.roots(rows, draws, stream):
             for key, (a, g) in sides.items():
                 block = Block(*bases[key], curvature[key])
                 for some in pieces(len(a), max(1, _CELLS // block.curvature.size)):
@@ -67,10 +67,12 @@ def measure(
     return {key: Block(*bases[key], curvature[key] / training.n) for key in bases}
 
 
-def _bases(training: Training, stream: np.random.Generator | None) -> dict[Key, tuple[np.ndarray, np.ndarray]]:
+def _bases(
+    training: Training, draws: int | None, stream: np.random.Generator
+) -> dict[Key, tuple[np.ndarray, np.ndarray]]:
     moments: dict[Key, list[np.ndarray]] = {}
     for rows in training.blocks("train"):
-        for sides in training.roots(rows, stream):
+        for sides in training.roots(rows, draws, stream):
             _add(moments, sides)
     return {key: (np.linalg.eigh(A)[1], np.linalg.eigh(G)[1]) for key, (A, G) in moments.items()}
 

@@ -164,9 +164,9 @@ class Training:
         self.meter.add(forward=len(rows), backward=len(rows))
         return gradients(watch.uses, loss.sum())
 
-    def roots(self, rows: np.ndarray, rng: np.random.Generator | None) -> Iterator[Sides]:
+    def roots(self, rows: np.ndarray, draws: int | None, rng: np.random.Generator) -> Iterator[Sides]:
         """The same of each root of the Gauss-Newton matrix of some training examples: the sum over what is handed out of
-        the squares of gradients is that matrix, in expectation where `rng` mixes the roots at random into one."""
+        the squares of gradients is that matrix, in expectation where the roots are mixed at random into `draws` (None: all)."""
         task, batch = self.task, self._take("train", rows)
         if not isinstance(task, Loss):
             yield self.layered("train", rows)
@@ -175,9 +175,9 @@ class Training:
         with watch:
             outputs = functional_call(_Outputs(self.model, task), own, (batch,))
         R = task.roots(outputs.detach())  # (k, b, c)
-        if rng is not None:
-            signs = torch.from_numpy(rng.choice([-1.0, 1.0], R.shape[:2])).to(R)
-            R = (R * signs[..., None]).sum(dim=0, keepdim=True)
+        if draws is not None:
+            signs = torch.from_numpy(rng.choice([-1.0, 1.0], (draws, *R.shape[:2]))).to(R)
+            R = torch.einsum("dkb,kbc->dbc", signs, R) / draws**0.5
         self.meter.add(forward=len(rows), backward=len(rows) * len(R))
         for i, root in enumerate(R):
             yield gradients(watch.uses, (outputs * root).sum(), keep=i + 1 < len(R))
