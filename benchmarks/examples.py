@@ -9,8 +9,9 @@ made block by block, and (on a few rows, scaled up) by differences, as its defin
 
 Influence: softmax regression on 1,500 digits with 650 parameters, 50 queries. captum's NaiveInfluenceFunction makes the same exact
 Hessian (its rank is set to 650 and its ridge to the penalty), TracInCP is read at one checkpoint, both with captum's fast
-gradients of single examples. Factors: EK-FAC of a small network beside kronfluence, where it is installed; kronfluence draws one label
-for each example and ours goes through all outputs, so theirs is also handed the data 30 times over, where chance evens out.
+gradients of single examples. Factors: EK-FAC of a small network beside kronfluence, where it is installed; kronfluence draws
+one label for each example and ours goes through all outputs, so theirs is also handed the data 5 and 30 times over, where chance
+evens out.
 
 CPU seconds of the process on one thread; *ratio* is theirs over ours. Medians of interleaved repeats; the slow search runs once.
 pyDVL and aix360 want NumPy below 2 and are left out.
