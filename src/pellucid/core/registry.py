@@ -107,6 +107,7 @@ METRICS = {
 
 TARGETS = {
     **dict.fromkeys(["Class", "Margin", "Predicted", "Output", "Loss", "Custom"], "pellucid.core.target"),
+    **dict.fromkeys(["Token", "LogOdds", "Answer"], "pellucid.core.language"),
     **dict.fromkeys(["Between", "AnyOther"], "pellucid.core.wanted"),
 }
 
@@ -179,6 +180,7 @@ SUMMARIES = {"word_effects": "pellucid.core.word_effects"}
 
 MODELS = {
     "TextModel": "pellucid.models.text",
+    **dict.fromkeys(["CausalLM", "Replies"], "pellucid.models.language"),
     "ProtoPNet": "pellucid.models.proto_p_net",
     "ProtoTraining": "pellucid.models.proto_training",
 }

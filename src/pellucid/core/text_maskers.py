@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -75,7 +75,14 @@ class Sentences(TextMasker):
 
 @dataclass(frozen=True)
 class Tokens(TextMasker):
-    """Players are the pieces that the model's own tokenizer cuts a text into."""
+    """Players are the pieces that the model's own tokenizer cuts a text into; of a prompt, those of the user's message."""
+
+    span: Literal["user"] = "user"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.span != "user":
+            raise MethodError(f"Tokens(span={self.span!r}): choose 'user', the message without its frame.")
 
     def parts(self, text: str, form: TextForm) -> tuple[Span, ...]:
         if form.pieces is None:

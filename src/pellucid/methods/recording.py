@@ -58,7 +58,7 @@ def record(
         "stderr": None if stderr is None else _largest(stderr),
         "converged": _all_converged(blocks),
         "warnings": (*_warnings(method, blocks, done, scores, base, gap, meter), *said),
-        "notes": tuple(dict.fromkeys(note for block in blocks for note in block.parts.notes)),
+        "notes": (*dict.fromkeys(note for block in blocks for note in block.parts.notes), *ready.adapter.notes),
     }
     return Attribution(
         values=values,

@@ -57,6 +57,19 @@ class Adapter(ABC):
         """A question about texts as one about token ids, for methods that need gradients; None where there are none."""
         return None
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Plain facts of how the model was asked, for the receipt."""
+        return ()
+
+    def refuse(self, texts: np.ndarray) -> None:
+        """Raise for texts (n,) that this model cannot be asked about."""
+        return
+
+    def declare(self, target: Target | None, inputs: Inputs, meter: Meter) -> tuple[Target | None, Inputs]:
+        """A target in this model's own terms, before the model is asked; what it needs of each row goes with the inputs."""
+        return (None if target is None else target.named(self.classes)), inputs
+
     def channels(self, x: np.ndarray) -> int | None:
         """The axis of x that holds channels."""
         return x.ndim - 1 if x.ndim == 4 and x.shape[-1] in (1, 3, 4) else None

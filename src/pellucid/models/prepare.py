@@ -17,6 +17,7 @@ from pellucid.core.inputs import checked, plain_array
 from pellucid.core.masking import Form
 from pellucid.core.target import Custom, Output, as_target
 from pellucid.models.adapter import Adapter, BlackBox, CallableAdapter, Inputs, LooksAt
+from pellucid.models.language import CausalLM
 from pellucid.models.sparse import SparseAdapter, matrix_kind, slots
 from pellucid.models.tabular import EstimatorAdapter, is_estimator, used_columns
 from pellucid.models.text import TextModel, Texts, as_texts
@@ -39,16 +40,16 @@ class Prepared:
 
         `looks_at` says which layer the method will want, so that one pass of the model serves both.
         """
-        adapter, inputs = self.adapter, self.inputs
-        wanted = as_target(target, default=Output(0)).named(adapter.classes)
-        scale = adapter.scale_of(wanted)
+        adapter = self.adapter
+        asked = None if target is None else as_target(target, default=Output(0))
+        wanted, inputs = adapter.declare(asked, self.inputs, meter)
+        scale = adapter.scale_of(wanted or Output(0))
         outputs, kept = adapter.first_pass(inputs, scale, meter, looks_at)
         if outputs.ndim != 2 and not isinstance(wanted, Custom):
             raise TargetError(
                 f"the model's output has shape {outputs.shape}, not (n, k): give a target function, outputs -> one number a row."
             )
-        if target is None:
-            wanted = adapter.default_target(outputs)
+        wanted = wanted or adapter.default_target(outputs)
         pick = wanted.at(scale).bind(outputs)
         f = adapter.scalar(pick, scale, inputs, meter, kept)
         return f, self._scores(f, outputs)
@@ -85,8 +86,10 @@ def prepare(
                 "masker=Words(fill='mask')."
             )
         return _prepare_texts(model, texts, extra, batch_size)
-    if isinstance(model, TextModel):
-        raise InputError(f"a TextModel takes texts, and x is a {type(x).__name__}: give a list of strings.")
+    if isinstance(model, TextModel | CausalLM):
+        raise InputError(
+            f"a {type(model).__name__} takes texts, and x is a {type(x).__name__}: give a list of strings."
+        )
     cells = checked(plain_array(x))
     reference = None if background is None else _background(plain_array(background), cells)
     adapter = adapt(model)
@@ -128,6 +131,10 @@ def adapt(model: Any, codec: Codec | Texts | None = None, order: Sequence[str] |
         from pellucid.models.tokenized import TokenizedAdapter
 
         return TokenizedAdapter(model)
+    if isinstance(model, CausalLM):
+        from pellucid.models.causal import CausalAdapter
+
+        return CausalAdapter(model)
     if isinstance(model, type):
         raise ModelError(f"{model.__name__} is a class, not a model: give an instance, fitted or trained.")
     if is_estimator(model):
@@ -164,12 +171,14 @@ def _prepare_frame(
 def _prepare_texts(model: Any, texts: np.ndarray, extra: dict[str, Any] | None, batch_size: int | None) -> Prepared:
     kind = type(model).__module__
     if kind.startswith("transformers.pipelines"):
-        model = TextModel(model.model, model.tokenizer)
+        writes = getattr(model, "task", "") == "text-generation"
+        model = (CausalLM if writes else TextModel)(model.model, model.tokenizer)
     adapter = adapt(model, Texts())
     if adapter.kind == "torch":
         raise InputError("a torch network takes numbers, and x holds texts: give TextModel(model, tokenizer).")
     if extra and adapter.kind == "text":
         raise InputError(f"extra inputs ({', '.join(extra)}) are for functions: wrap network and tokenizer in one.")
+    adapter.refuse(texts)
     return Prepared(adapter, Inputs(texts, None, adapter.text_form, None, _extras(extra, len(texts)), batch_size))
 
 

@@ -28,16 +28,21 @@ class TextModel:
     max_length: int | None = None
 
     def __post_init__(self) -> None:
-        if not callable(self.model) or not callable(self.tokenizer):
-            given = f"{type(self.model).__name__} and {type(self.tokenizer).__name__}"
-            raise ModelError(f"TextModel takes a network and its tokenizer, and got {given}.")
-        if not getattr(self.tokenizer, "is_fast", False):
-            raise ModelError(
-                f"a {type(self.tokenizer).__name__} does not say which characters its tokens stand for: load the fast "
-                "tokenizer, AutoTokenizer.from_pretrained(..., use_fast=True)."
-            )
+        check_tokenizer(self.model, self.tokenizer, "TextModel")
         if self.max_length is not None and not self.max_length > 0:
             raise ModelError(f"TextModel(max_length={self.max_length!r}): expected a positive number of tokens.")
+
+
+def check_tokenizer(model: Any, tokenizer: Any, who: str) -> None:
+    """Refuse what is no network and tokenizer, and tokenizers that do not know their characters."""
+    if not callable(model) or not callable(tokenizer):
+        given = f"{type(model).__name__} and {type(tokenizer).__name__}"
+        raise ModelError(f"{who} takes a network and its tokenizer, and got {given}.")
+    if not getattr(tokenizer, "is_fast", False):
+        raise ModelError(
+            f"a {type(tokenizer).__name__} does not say which characters its tokens stand for: load the fast "
+            "tokenizer, AutoTokenizer.from_pretrained(..., use_fast=True)."
+        )
 
 
 class Texts:

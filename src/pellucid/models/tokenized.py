@@ -11,7 +11,7 @@ For methods that need gradients the same texts become token ids (`by_tokens`), w
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +47,7 @@ class TokenizedAdapter(Adapter):
             )
         self.net = TorchAdapter(given.model)
         self.tokenizer = given.tokenizer
-        self.limit = given.max_length or _limit(given.model, given.tokenizer)
+        self.limit = given.max_length or limit_of(given.model, given.tokenizer)
         self.classes = _classes(given.model)
 
     @property
@@ -64,33 +64,23 @@ class TokenizedAdapter(Adapter):
     def encode(self, texts: list[str]) -> Tokenized:
         """Token ids as the network reads them, the limit kept."""
         cut = {"truncation": True, "max_length": self.limit} if self.limit else {}
-        with _as_found(self.tokenizer):
+        with as_found(self.tokenizer):
             made = self.tokenizer(texts, return_offsets_mapping=True, verbose=False, **cut)
         offsets = made.pop("offset_mapping")
         inputs = {name: [list(row) for row in rows] for name, rows in made.items()}
-        return Tokenized(_never_empty(inputs, self.tokenizer), offsets)
+        return Tokenized(never_empty(inputs, self.tokenizer), offsets)
 
     def pieces(self, text: str) -> tuple[Span, ...]:
         """The characters of each token; tokens that share characters are one piece."""
-        with _as_found(self.tokenizer):
+        with as_found(self.tokenizer):
             made = self.tokenizer([text], return_offsets_mapping=True, add_special_tokens=False, verbose=False)
-        found: list[Span] = []
-        for start, stop in made["offset_mapping"][0]:
-            inner = text[start:stop]
-            span = (start + len(inner) - len(inner.lstrip()), stop)
-            if not inner.strip():
-                continue
-            if found and span[0] < found[-1][1]:
-                found[-1] = (found[-1][0], max(stop, found[-1][1]))
-            else:
-                found.append(span)
-        return tuple(found)
+        return merged(text, made["offset_mapping"][0])
 
     def seen(self, text: str) -> Span:
         """From which character to which the network reads."""
         if self.limit is None:
             return 0, len(text)
-        with _as_found(self.tokenizer):
+        with as_found(self.tokenizer):
             whole = self.tokenizer([text], verbose=False)["input_ids"][0]
         offsets = [span for span in self.encode([text]).offsets[0] if span[1] > span[0]]
         if len(whole) <= self.limit or not offsets:
@@ -163,6 +153,21 @@ class Tokenized:
         return np.array([len(row) for row in self.inputs["input_ids"]])
 
 
+def merged(text: str, offsets: Sequence[Span]) -> tuple[Span, ...]:
+    """Tokens that share characters (those of one emoji) as one piece, white space at their start left out."""
+    found: list[Span] = []
+    for start, stop in offsets:
+        inner = text[start:stop]
+        span = (start + len(inner) - len(inner.lstrip()), stop)
+        if not inner.strip():
+            continue
+        if found and span[0] < found[-1][1]:
+            found[-1] = (found[-1][0], max(stop, found[-1][1]))
+        else:
+            found.append(span)
+    return tuple(found)
+
+
 def _told(texts: list[str], encoded: Tokenized, ids: np.ndarray, mask: np.ndarray, tokenizer: Any) -> Told:
     """The tokens' own strings, and which characters each stands for."""
     data = np.full(ids.shape, "", dtype=object)
@@ -200,7 +205,7 @@ def _square(rows: list[list[int]], fill: int, side: str) -> np.ndarray:
     return made
 
 
-def _never_empty(inputs: dict[str, list[list[int]]], tokenizer: Any) -> dict[str, list[list[int]]]:
+def never_empty(inputs: dict[str, list[list[int]]], tokenizer: Any) -> dict[str, list[list[int]]]:
     """A text without any token becomes one special token, because no network reads nothing."""
     known = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id, tokenizer.pad_token_id)
     stand_in = next((token for token in known if token is not None), 0)
@@ -212,7 +217,7 @@ def _never_empty(inputs: dict[str, list[list[int]]], tokenizer: Any) -> dict[str
 
 
 @contextlib.contextmanager
-def _as_found(tokenizer: Any) -> Iterator[None]:
+def as_found(tokenizer: Any) -> Iterator[None]:
     """A call with truncation leaves its settings behind in the tokenizer's backend: put back what was there."""
     backend = tokenizer.backend_tokenizer
     truncation, padding = backend.truncation, backend.padding
@@ -223,7 +228,7 @@ def _as_found(tokenizer: Any) -> Iterator[None]:
         backend.no_padding() if padding is None else backend.enable_padding(**padding)
 
 
-def _limit(model: Any, tokenizer: Any) -> int | None:
+def limit_of(model: Any, tokenizer: Any) -> int | None:
     """Tokens that model and tokenizer can take, special ones included; None where neither says."""
     config: Any = getattr(model, "config", None)
     places = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)

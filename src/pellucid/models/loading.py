@@ -1,0 +1,40 @@
+"""Language models from a folder or a hub's name, with errors that say what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pellucid.core.errors import ModelError
+from pellucid.core.registry import need
+from pellucid.models.adapter import first_line
+
+
+def load_causal(name: str, dtype: str = "auto") -> tuple[Any, Any]:
+    """The network with its language-model head, in evaluation mode, and its tokenizer; no code of the model's own is run."""
+    transformers = need("transformers", f"the language model {name}")
+    if not name:
+        raise ModelError("no language model is named: give a folder that save_pretrained wrote, or a name on the hub.")
+    local = Path(name).is_dir()
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(name, local_files_only=local)
+        model = transformers.AutoModelForCausalLM.from_pretrained(name, dtype=dtype, local_files_only=local)
+    except Exception as error:
+        raise ModelError(_explained(name, local, error)) from error
+    return model.eval(), tokenizer
+
+
+def _explained(name: str, local: bool, error: Exception) -> str:
+    said, text = first_line(error), str(error).lower()
+    if "gated" in text or "401" in text or "403" in text or "authenticat" in text:
+        return (
+            f"{name} is gated, or private, and no valid token was found ({said}): accept its licence on the model's page, then log "
+            "in with `hf auth login` or set HF_TOKEN; or give a folder that holds the model."
+        )
+    if local:
+        where = f"the folder {Path(name).name}"
+        return f"{where} holds no causal language model with its tokenizer ({said}): write it with save_pretrained."
+    return (
+        f"the language model {name!r} could not be loaded ({said}): give a folder that save_pretrained wrote, or check the name "
+        "and the connection."
+    )
