@@ -1,4 +1,4 @@
-"""The command line: `pellucid audit | explain | anchor | counterfactual | prototypes | evaluate | compare | methods | study`.
+"""The command line: `pellucid audit | explain | anchor | ... `; `pellucid --help` lists them all.
 
 One subcommand per verb, each in its own file. Nothing heavy is imported before a command runs, so `--help` is quick.
 """

@@ -21,9 +21,12 @@ from pellucid.cli.compare import compare
 from pellucid.cli.counterfactual import counterfactual
 from pellucid.cli.evaluate import evaluate
 from pellucid.cli.explain import explain
+from pellucid.cli.hardest import hardest
+from pellucid.cli.influence import influence
 from pellucid.cli.methods import methods
 from pellucid.cli.prototypes import prototypes
 from pellucid.cli.study import study
+from pellucid.cli.visualize import visualize
 from pellucid.core.errors import PellucidError
 
 INTERRUPTED = 130
@@ -95,5 +98,20 @@ def app() -> None:
     """
 
 
-for _command in (audit, explain, anchor, counterfactual, prototypes, evaluate, compare, advise, methods, study):
+_COMMANDS = (
+    audit,
+    explain,
+    anchor,
+    counterfactual,
+    prototypes,
+    influence,
+    hardest,
+    visualize,
+    evaluate,
+    compare,
+    advise,
+    methods,
+    study,
+)
+for _command in _COMMANDS:
     app.add_command(_command)

@@ -156,8 +156,7 @@ def _split(frame: pd.DataFrame, label: str | None, name: str) -> Rows:
 
 def _read_arrays(path: Path, label: str | None) -> Rows:
     try:
-        held = np.load(path, allow_pickle=False)
-        arrays = {"x": held} if isinstance(held, np.ndarray) else {key: held[key] for key in held.files}
+        arrays = _arrays(np.load(path, allow_pickle=False))
     except Exception as error:
         said = str(error).strip().splitlines()[0]
         raise InputError(f"{path.name} is not an array that can be read without unpickling ({said}).") from error
@@ -172,6 +171,26 @@ def _read_arrays(path: Path, label: str | None) -> Rows:
         labels = "" if y is None else f", and labels of shape {y.shape}"
         raise InputError(f"{path.name} has rows of shape {x.shape}{labels}: expected (n, *features) and labels (n,).")
     return Rows(x, y, path.name)
+
+
+def as_classes(known: np.ndarray, *labels: np.ndarray) -> tuple[list[np.ndarray], list[str] | None]:
+    """Labels as the numbers of a network's outputs: numbers stay, words become their place among the known ones, sorted."""
+    if known.dtype.kind in "iufb":
+        return list(labels), None
+    names = sorted({str(label) for label in known.tolist()})
+    place = {name: number for number, name in enumerate(names)}
+    for label in (str(label) for lot in labels for label in lot.tolist()):
+        if label not in place:
+            raise InputError(f"no training row has the label {label!r}{_instead(label, names)}")
+    return [np.array([place[str(label)] for label in lot.tolist()], dtype=int) for lot in labels], names
+
+
+def _arrays(held: Any) -> dict[str, np.ndarray]:
+    """What a file held, by name; the one array of an `.npy` is x."""
+    if isinstance(held, np.ndarray):
+        return {"x": held}
+    with held:
+        return dict(held)
 
 
 def choose(picks: Sequence[int | slice], n: int, source: str) -> np.ndarray:

@@ -20,7 +20,7 @@ import click
 
 from pellucid.core import spelling
 from pellucid.core.errors import PellucidError
-from pellucid.core.registry import MASKERS, METHODS, METRICS, TARGETS
+from pellucid.core.registry import MASKERS, METHODS, METRICS, TARGETS, resolve
 
 _FIELD = "field_"  # what the names of generated parameters begin with
 _NUMBERS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}
@@ -55,6 +55,25 @@ class TargetType(click.ParamType):
         if str(value).partition("(")[0].strip() in TARGETS:
             return TARGET_VALUE.convert(value, param, ctx)
         return value
+
+
+class UnitType(click.ParamType):
+    """`3`, an output of a network; `features.4:3`, a channel of a layer; or a spelled `Unit(...)`."""
+
+    name = "unit"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if re.fullmatch(r"\d+", str(value)):
+            return int(value)
+        place = re.fullmatch(r"([\w.]+):(\d+)", str(value))
+        try:
+            if place is not None:
+                return resolve("Unit")(channel=int(place[2]), layer=place[1])
+            return spelling.as_value(value, (resolve("Unit"),), "is no unit.")
+        except PellucidError as error:
+            why = f" ({error})" if "(" in str(value) else ""
+            wanted = "write 3 for an output, features.4:3 for a channel of a layer, or 'Unit(...)'"
+            self.fail(f"{value!r} is no unit{why}: {wanted}.", param, ctx)
 
 
 class Duration(click.ParamType):

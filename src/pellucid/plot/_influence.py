@@ -16,15 +16,24 @@ from pellucid.plot._style import GREY, LINES, SMALL, dress, message, paper
 
 
 def influence(
-    record: Influence, query: int = 0, ax: Axes | None = None, *, k: int = 5, names: Sequence[str] | None = None
+    record: Influence,
+    query: int = 0,
+    ax: Axes | None = None,
+    *,
+    k: int = 5,
+    names: Sequence[str] | None = None,
+    asked: str | None = None,
 ) -> Axes:
-    """The k examples that helped this query most and the k that harmed it most; `names` (n,) says what the examples are."""
+    """The k examples that helped this query most and the k that harmed it most.
+
+    `names` (n,) says what the examples are, `asked` what the query is.
+    """
     if not 0 <= query < len(record):
         raise InputError(f"query {query} is out of range: there are {len(record)}, from 0 to {len(record) - 1}.")
     shown = [(i, score) for i, score in record.proponents(k, query) if score > 0]
     shown += [(i, score) for i, score in record.opponents(k, query)[::-1] if score < 0]
     ax = paper(ax, height_of(len(shown)))
-    title = f"{record.receipt.method.partition('(')[0]}, query {query}"
+    title = f"{record.receipt.method.partition('(')[0]}, {asked or f'query {query}'}"
     if not shown:
         return message(ax, "no training example has any influence on this query", title)
     order, values = [i for i, _ in shown], np.array([score for _, score in shown])

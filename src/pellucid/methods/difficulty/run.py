@@ -78,6 +78,10 @@ def _wrong(y: Any, predicted: np.ndarray, classes: Sequence[Any] | None) -> np.n
     truth = np.asarray(y)
     if truth.shape != predicted.shape:
         raise InputError(f"y has shape {truth.shape}: expected {predicted.shape}, the true class of each row.")
+    if classes is None and truth.dtype.kind not in "iufb":
+        raise InputError(
+            f"y holds {truth[0]!r}, and the model numbers its classes: give the columns of its output, 0, 1 and so on."
+        )
     unknown = [] if classes is None else sorted({str(label) for label in truth.tolist()} - {str(c) for c in classes})
     if unknown:
         raise InputError(
