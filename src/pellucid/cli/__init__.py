@@ -1,6 +1,6 @@
 """The command line: `pellucid audit | explain | anchor | ... `; `pellucid --help` lists them all.
 
-One subcommand per verb, each in its own file. Nothing heavy is imported before a command runs, so `--help` is quick.
+One subcommand per verb or study, each in its own file. Nothing heavy is imported before a command runs, so `--help` is quick.
 """
 
 from __future__ import annotations

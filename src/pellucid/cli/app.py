@@ -23,6 +23,7 @@ from pellucid.cli.evaluate import evaluate
 from pellucid.cli.explain import explain
 from pellucid.cli.hardest import hardest
 from pellucid.cli.influence import influence
+from pellucid.cli.lung_ct import lung_ct
 from pellucid.cli.methods import methods
 from pellucid.cli.prototypes import prototypes
 from pellucid.cli.study import study
@@ -112,6 +113,7 @@ _COMMANDS = (
     advise,
     methods,
     study,
+    lung_ct,
 )
 for _command in _COMMANDS:
     app.add_command(_command)

@@ -49,13 +49,13 @@ def is_terminal() -> bool:
 
 
 @contextlib.contextmanager
-def progress(task: str, total: float | None = None) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr that vanishes at the end; call what it yields with the number of model rows just done."""
+def progress(task: str, total: float | None = None, unit: str = "model rows") -> Iterator[Callable[[int], None]]:
+    """A bar on stderr that vanishes at the end; call what it yields with the number of model rows (or others) just done."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda rows: None
         return
-    count = TextColumn("{task.completed:,.0f}" + ("/{task.total:,.0f}" if total else "") + " model rows")
+    count = TextColumn("{task.completed:,.0f}" + ("/{task.total:,.0f}" if total else "") + f" {unit}")
     columns = [TextColumn("{task.description}"), BarColumn(20), count, TimeElapsedColumn()]
     if total:
         columns += [TextColumn("left"), TimeRemainingColumn()]

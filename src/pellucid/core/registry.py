@@ -229,6 +229,10 @@ EXTRAS = {
     "skimage": "vision",
     "transformers": "text",
     "polars": "dev",
+    "monai": "medical",
+    "pydicom": "medical",
+    "defusedxml": "medical",
+    "pyarrow": "medical",
 }
 
 

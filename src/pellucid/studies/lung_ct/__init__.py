@@ -1,0 +1,41 @@
+"""Lung nodules in CT: from DICOM series and readers' files to patches, a network, and explanations that are checked.
+
+    from pellucid.studies import lung_ct
+
+    lung_ct.write_phantom("phantom", patients=24)          # or `pellucid lung-ct phantom --out phantom`
+    tally = lung_ct.Tally()
+    for series in lung_ct.find("phantom/dicom", tally):    # headers only
+        scan = lung_ct.read(series, tally)                 # Hounsfield units and an affine, or Refused by name
+    nodules = lung_ct.match(lung_ct.parse("phantom/xml/0001.xml"))
+
+Every step takes a folder and leaves files; every step may be interrupted and started again. No name and no identifier of a patient
+gets into a file, a log or a file's name: patients and series go by pseudonyms (`pseudonyms.py`).
+"""
+
+from pellucid.studies.lung_ct.agreement import Nodule, match
+from pellucid.studies.lung_ct.annotations import Mark, Outline, Reading, parse
+from pellucid.studies.lung_ct.phantom import Chest, PhantomNodule, chest
+from pellucid.studies.lung_ct.phantom_files import write as write_phantom
+from pellucid.studies.lung_ct.pseudonyms import Pseudonyms
+from pellucid.studies.lung_ct.refusals import Refused, Tally
+from pellucid.studies.lung_ct.series import Scan, Series, find, read
+
+__all__ = [
+    "Chest",
+    "Mark",
+    "Nodule",
+    "Outline",
+    "PhantomNodule",
+    "Pseudonyms",
+    "Reading",
+    "Refused",
+    "Scan",
+    "Series",
+    "Tally",
+    "chest",
+    "find",
+    "match",
+    "parse",
+    "read",
+    "write_phantom",
+]
