@@ -144,6 +144,7 @@ RECORDS = {
     "Effect": "pellucid.core.effect",
     "Cohorts": "pellucid.core.cohort",
     "Rivals": "pellucid.core.rivals",
+    **dict.fromkeys(["RuleCard", "PointsCard"], "pellucid.core.model_card"),
     "Advice": "pellucid.core.advice",
     "StudyResult": "pellucid.core.study",
     **dict.fromkeys(["Rules", "Condition"], "pellucid.core.rules"),
@@ -201,6 +202,11 @@ LOSSES = dict.fromkeys(["CrossEntropy", "SquaredError"], "pellucid.models.traini
 SOLVERS = dict.fromkeys(["Exact", "ConjugateGradients", "LiSSA"], "pellucid.methods.influence.solvers")
 TRAINING = {"Checkpoints": "pellucid.models.training.checkpoints"}
 
+# Classifiers that can be read, with the contract of scikit-learn.
+ESTIMATORS = {
+    "RuleList": "pellucid.methods.glassbox.rule_list",
+}
+
 PUBLIC: dict[str, str] = {
     **VERBS,
     **METHODS,
@@ -220,6 +226,7 @@ PUBLIC: dict[str, str] = {
     **LOSSES,
     **SOLVERS,
     **TRAINING,
+    **ESTIMATORS,
 }
 
 # Which extra of the package brings an optional framework.

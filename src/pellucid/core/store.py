@@ -28,6 +28,7 @@ NESTED = {  # parts of records that are no public names
     "Line": "pellucid.core.scores",
     **dict.fromkeys(["Dispute", "Evidence"], "pellucid.core.dispute"),
     **dict.fromkeys(["Suggestion", "Trial"], "pellucid.core.advice"),
+    "Rule": "pellucid.core.model_card",
     **dict.fromkeys(["Arm", "Contrast"], "pellucid.core.study"),
 }
 
