@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 _FEW = 2  # a column with at most this many values per bin is cut between all of them
@@ -36,3 +38,11 @@ def spelled(number: float) -> str:
     """All digits that matter and no more, without an exponent where that is short."""
     text = np.format_float_positional(number, trim="-")
     return text if len(text) <= 12 else f"{number:.6g}"
+
+
+def between(name: str, low: float | None, high: float | None, spell: Callable[[float], str]) -> str:
+    """An interval in words: "age <= 40", "age > 25", "25 < age <= 40"; one of its ends at least is given."""
+    if low is None:
+        assert high is not None
+        return f"{name} <= {spell(high)}"
+    return f"{name} > {spell(low)}" if high is None else f"{spell(low)} < {name} <= {spell(high)}"

@@ -20,7 +20,7 @@ import numpy as np
 from pellucid.core.rules import Condition
 from pellucid.core.schema import Column, Schema
 from pellucid.methods.anchor.anchors import Anchors
-from pellucid.methods.anchor.cuts import cuts, spelled
+from pellucid.methods.anchor.cuts import between, cuts, spelled
 from pellucid.methods.anchor.search import Pull, Rule
 
 _BLOCK = 1024  # samples whose noise is drawn together
@@ -177,7 +177,7 @@ class Table:
         high = min((s.value for s in said if s.kind == "<="), default=None)
         if column.kind == "level":
             return _ordered(column, j, low, high)
-        return Condition(name, j, _between(name, low, high, spelled), low=low, high=high)
+        return Condition(name, j, between(name, low, high, spelled), low=low, high=high)
 
 
 def _with(rule: Rule, one: Statement) -> Rule | None:
@@ -208,14 +208,8 @@ def _ordered(column: Column, j: int, low: float | None, high: float | None) -> C
     values = column.levels[first : last + 1]
     if len(values) == 1:
         return Condition(column.name, j, f"{column.name} = {values[0]}", values=values)
-    words = _between(column.name, low, high, lambda code: str(column.levels[int(code)]))
+    words = between(column.name, low, high, lambda code: str(column.levels[int(code)]))
     return Condition(column.name, j, words, values=values)
-
-
-def _between(name: str, low: float | None, high: float | None, spell: Any) -> str:
-    if low is None:
-        return f"{name} <= {spell(high)}"
-    return f"{name} > {spell(low)}" if high is None else f"{spell(low)} < {name} <= {spell(high)}"
 
 
 def _plain(x: np.ndarray, background: np.ndarray, names: Any) -> tuple[Column, ...]:

@@ -1,7 +1,7 @@
 """What estimators of rules share: rows, labels and weights checked once, and answers from probabilities.
 
-The contract is scikit-learn's, so that they stand in pipelines, searches and cross-validations. Frames of any kind of column and with
-missing values are taken as they are; arrays are numbers.
+The contract is scikit-learn's, so that they stand in pipelines, searches and cross-validations. Frames of any kind of
+column and with missing values are taken as they are; arrays are numbers.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ class Glassbox(ClassifierMixin, BaseEstimator, ABC):
         k = len(self.classes_)
         if k < 2:
             raise InputError(
-                f"y has one class, {self.classes_.tolist()[0]!r}, in {len(y)} sample{'s' if len(y) > 1 else ''} of positive weight: rules that tell "
-                "classes apart need at least two."
+                f"y has one class, {self.classes_.tolist()[0]!r}, in {len(y)} sample{'s' if len(y) > 1 else ''} of positive "
+                "weight: rules that tell classes apart need at least two."
             )
         if self._binary and k > 2:
             raise InputError(

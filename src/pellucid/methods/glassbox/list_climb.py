@@ -1,7 +1,8 @@
 """A good rule list made better: the best insertion, replacement or removal of one rule, until there is none.
 
-One matrix product tells for all rules of the pool at once how many rows of each class each would take away from each rule of the list
-and from the rest, so all insertions at all places are priced together; replacements are insertions into the list less one rule.
+One matrix product tells for all rules of the pool at once how many rows of each class each would take away from each
+rule of the list and from the rest, so all insertions at all places are priced together; replacements are insertions
+into the list less one rule.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ def _inserted(task: Task, rules: Rules, held: np.ndarray, weights: np.ndarray) -
     alone = task.loss(counts)  # (segments,)
     rest = task.loss(np.maximum(counts - taken, 0))  # (pool, segments)
     later = np.cumsum(taken[:, ::-1], axis=1)[:, ::-1]  # (pool, segments, k) what a rule inserted there would decide
-    prices = task.loss(later) + np.cumsum(rest[:, ::-1], axis=1)[:, ::-1] + np.concatenate([[0.0], np.cumsum(alone)[:-1]])
+    prices = (
+        task.loss(later) + np.cumsum(rest[:, ::-1], axis=1)[:, ::-1] + np.concatenate([[0.0], np.cumsum(alone)[:-1]])
+    )
     support = later.sum(axis=2)
     left = (counts - taken).sum(axis=2)[:, :-1] if m else np.empty((len(held), 0))
     weak = (left < task.least * (1 - 1e-6)) | (left <= 0)  # rules of the list that would decide about too few

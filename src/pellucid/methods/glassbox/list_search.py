@@ -1,22 +1,23 @@
 """The best rule list over a pool of conjunctions: beam search and hill climbing for a good one, branch and bound for the
 proof.
 
-Angelino, Larus-Stone, Alabi, Seltzer & Rudin, "Learning certifiably optimal rule lists for categorical data" (2018), for any loss of the
-class counts that a rule decides about:
+Angelino, Larus-Stone, Alabi, Seltzer & Rudin, "Learning certifiably optimal rule lists for categorical data" (2018),
+for any loss of the class counts that a rule decides about:
 
     R(list) = sum_j loss(counts captured by rule j) + loss(counts of the rest) + penalty * rules
 
-A prefix is extended only if its bound, loss so far + penalty * rules + the loss that no rules of the pool can avoid among the rows that
-are left (rows that every rule treats alike), is below the best list found. Prefixes that leave the same rows are one: theirs is the
-permutation bound, and more, since it also holds for different rules. Best-first by bound, so what is at the front of the queue
-when a limit ends the search is what no list beats.
+A prefix is extended only if its bound, loss so far + penalty * rules + the loss that no rules of the pool can avoid
+among the rows that are left (rows that every rule treats alike), is below the best list found. Prefixes that leave the
+same rows are one: theirs is the permutation bound, and more, since it also holds for different rules. Best-first by
+bound, so what is at the front of the queue when a limit ends the search is what no list beats.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import blake2b
 
 import numpy as np
@@ -24,12 +25,34 @@ import numpy as np
 from pellucid.methods.glassbox.list_climb import climb
 from pellucid.methods.glassbox.list_task import Task
 
+
 @dataclass(frozen=True)
 class Prefix:
     """The beginning of a list: its rules and what they cost."""
 
     rules: tuple[int, ...]
     cost: float
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """What one prefix grows into: the rule (c,) that each adds, their costs and bounds (c,), the bounds rising."""
+
+    rules: tuple[int, ...]
+    followers: np.ndarray
+    costs: np.ndarray
+    bounds: np.ndarray
+
+
+@dataclass(frozen=True, order=True)
+class Entry:
+    """One of a family, where it waits in the queue; `rules` once its bound is sharp."""
+
+    bound: float
+    order: int
+    family: Family = field(compare=False)
+    place: int = field(compare=False)
+    rules: tuple[int, ...] | None = field(default=None, compare=False)
 
 
 @dataclass(eq=False)
@@ -42,6 +65,7 @@ class Search:
     objective: float = np.inf
     bound: float = -np.inf
     nodes: int = 0
+    _order: int = 0
 
     def run(self, beam: int) -> None:
         """A good list first, then the proof that none is better, as far as it may go."""
@@ -96,37 +120,56 @@ class Search:
         return kept
 
     def _prove(self) -> None:
-        """Best-first branch and bound. Entries are (bound, order, cost, rules, unavoidable loss among the rows left or None)."""
-        task, tiny = self.task, self.task.tiny
-        each = task.held @ task.unavoidable  # (m,) at most what a rule takes out of the unavoidable loss
-        queue: list[tuple[float, int, float, tuple[int, ...], bool]] = [(0.0, 0, 0.0, (), False)]
+        """Best-first branch and bound."""
+        queue = [Entry(0.0, 0, Family((), np.zeros(1, int), np.zeros(1), np.zeros(1)), 0, rules=())]
         shortest: dict[bytes, int] = {}
-        order = 0
-        while queue and queue[0][0] < self.objective - tiny:
-            bound, _, cost, rules, exact = queue[0]
+        while queue and queue[0].bound < self.objective - self.task.tiny:
+            self.bound = max(self.bound, queue[0].bound)
             if not self.go(self.nodes):
-                self.bound = bound
                 return
-            heapq.heappop(queue)
-            left = task.left(rules)
-            floor = float(task.unavoidable @ task.rows(left))
-            if not exact:  # its bound was a guess from its parent's
-                order += 1
-                bound = cost + floor + task.penalty
-                if bound < self.objective - tiny:
-                    heapq.heappush(queue, (bound, order, cost, rules, True))
+            entry = heapq.heappop(queue)
+            if entry.rules is None:  # its bound was a guess from its parent's
+                self._push(queue, entry.family, entry.place + 1)
+                entry = self._sharpened(entry)
+                if entry.bound < self.objective - self.task.tiny:
+                    heapq.heappush(queue, entry)
                 continue
+            left = self.task.left(entry.rules)
             key = _key(left)
-            if shortest.get(key, task.most + 1) <= len(rules) or len(rules) >= task.most:
-                continue
-            shortest[key] = len(rules)
-            self.bound = max(self.bound, bound)
-            followers, costs, _ = self._children(Prefix(rules, cost), left)
-            bounds = costs + np.maximum(floor - each[followers], 0) + task.penalty
-            for i in np.flatnonzero(bounds < self.objective - tiny).tolist():
-                order += 1
-                heapq.heappush(queue, (float(bounds[i]), order, float(costs[i]), (*rules, int(followers[i])), False))
+            if shortest.get(key, self.task.most) > len(entry.rules):
+                shortest[key] = len(entry.rules)
+                self._push(queue, self._family(entry, left), 0)
         self.bound = self.objective
+
+    @cached_property
+    def _takes(self) -> np.ndarray:
+        """(m,) the most that a rule takes out of the unavoidable loss"""
+        return np.asarray(self.task.held @ self.task.unavoidable)
+
+    def _family(self, entry: Entry, left: np.ndarray) -> Family:
+        """The prefixes that a prefix grows into, the lowest bound first."""
+        assert entry.rules is not None
+        floor = float(self.task.unavoidable @ self.task.rows(left))
+        cost = float(entry.family.costs[entry.place])
+        followers, costs, _ = self._children(Prefix(entry.rules, cost), left)
+        bounds = costs + np.maximum(floor - self._takes[followers], 0) + self.task.penalty
+        order = np.argsort(bounds, kind="stable")
+        order = order[bounds[order] < self.objective - self.task.tiny]
+        return Family(entry.rules, followers[order], costs[order], bounds[order])
+
+    def _push(self, queue: list[Entry], family: Family, place: int) -> None:
+        """The next of a family; the others wait behind it."""
+        if place < len(family.bounds):
+            self._order += 1
+            heapq.heappush(queue, Entry(float(family.bounds[place]), self._order, family, place))
+
+    def _sharpened(self, entry: Entry) -> Entry:
+        """The same with the unavoidable loss of the rows that it leaves."""
+        family, place = entry.family, entry.place
+        rules = (*family.rules, int(family.followers[place]))
+        floor = float(self.task.unavoidable @ self.task.rows(self.task.left(rules)))
+        self._order += 1
+        return Entry(float(family.costs[place]) + floor + self.task.penalty, self._order, family, place, rules)
 
 
 def _key(left: np.ndarray) -> bytes:

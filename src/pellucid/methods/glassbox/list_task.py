@@ -38,7 +38,8 @@ FLOORS: dict[Loss, Loss] = {errors: errors, surprise: least_surprise}
 
 @dataclass(eq=False)
 class Task:
-    """A pool's rows held (m, n), weights by class (n, k), and what a list costs; `least` is the weight a rule has to decide about."""
+    """A pool's rows held (m, n), weights by class (n, k), and what a list costs; `least` is the weight a rule has to
+    decide about."""
 
     held: np.ndarray
     by_class: np.ndarray
@@ -62,6 +63,11 @@ class Task:
     def planes(self) -> np.ndarray:
         """(k, words) the rows of each class"""
         return _packed(self.by_class.T > 0)
+
+    @cached_property
+    def everything(self) -> np.ndarray:
+        """(words,) all rows"""
+        return _packed(np.ones((1, len(self.by_class)), dtype=bool))[0]
 
     @cached_property
     def unavoidable(self) -> np.ndarray:
@@ -103,7 +109,7 @@ class Task:
 
     def left(self, rules: tuple[int, ...]) -> np.ndarray:
         """(words,) bits of the rows that no rule of a prefix holds for"""
-        bits = _packed(np.ones((1, len(self.by_class)), dtype=bool))[0]
+        bits = self.everything.copy()
         for rule in rules:
             bits &= ~self.bits[rule]
         return bits

@@ -14,7 +14,7 @@ import numpy as np
 
 from pellucid.core.rules import Condition
 from pellucid.core.schema import Column
-from pellucid.methods.anchor.cuts import short, spelled
+from pellucid.methods.anchor.cuts import between, short, spelled
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,11 @@ def literals_of(
     return tuple(one for one, where in zip(made, held, strict=True) if where.any() and not where.all())
 
 
-def _of(
-    j: int, column: Column, values: np.ndarray, weights: np.ndarray, bins: int, ranges: bool
-) -> list[Literal]:
+def _of(j: int, column: Column, values: np.ndarray, weights: np.ndarray, bins: int, ranges: bool) -> list[Literal]:
     absent = np.isnan(values)
     known = np.unique(values[~absent])
     gap = [Literal(j, 0, 0, Condition(column.name, j, f"{column.name} is missing", missing=True))] * bool(absent.any())
-    if column.kind == "level" and not column.ordered or len(known) == 2:
+    if (column.kind == "level" and not column.ordered) or len(known) == 2:
         told = known if ranges or (column.kind == "level" and len(known) > 2) else known[1:]
         return [_equal(j, column, value) for value in told.tolist()] + gap
     where = cuts(values[~absent], weights[~absent], bins)
@@ -97,10 +95,7 @@ def _equal(j: int, column: Column, value: float) -> Literal:
 def _between(j: int, column: Column, low: float | None, high: float | None) -> Literal:
     """An interval of numbers, or of levels in their order."""
     levels = column.kind == "level"
-    spell = (lambda code: str(column.levels[int(code)])) if levels else spelled
-    words = f"{column.name} <= {spell(high)}" if low is None else f"{column.name} > {spell(low)}"
-    if low is not None and high is not None:
-        words = f"{spell(low)} < {column.name} <= {spell(high)}"
+    words = between(column.name, low, high, (lambda code: str(column.levels[int(code)])) if levels else spelled)
     below, above = (-1.0 if levels else -np.inf) if low is None else low, np.inf if high is None else high
     if not levels:
         return Literal(j, below, above, Condition(column.name, j, words, low=low, high=high))

@@ -1,7 +1,8 @@
 """Frequent conjunctions of literals, level by level (Agrawal & Srikant 1994), each set of rows once.
 
-Supports and class counts of all pairs of a level come from one matrix product. Where there are more conjunctions than are wanted, those
-stay that tell the classes apart best: largest information gain of the split into the rows that they hold for and the rest.
+Supports and class counts of all pairs of a level come from one matrix product. Where there are more conjunctions than
+are wanted, those stay that tell the classes apart best: largest information gain of the split into the rows that they
+hold for and the rest.
 """
 
 from __future__ import annotations
@@ -57,10 +58,10 @@ def mine(material: Material, k: int, limits: Limits) -> Pool:
     held, by_class = truth(literals, material.codes), material.by_class(k)
     total, least = by_class.sum(axis=0), limits.support * by_class.sum()
     counts = held @ by_class
-    level = [(i,) for i in np.flatnonzero(_frequent(counts, least)).tolist()]
+    level: list[tuple[int, ...]] = [(i,) for i in np.flatnonzero(_frequent(counts, least)).tolist()]
     if not level:
         raise InputError(_nothing(literals, counts.sum(axis=1), material, limits.support))
-    rules, rows = list(level), held[[i for (i,) in level]]
+    rules, rows = list(level), held[[rule[0] for rule in level]]
     singles = list(level)
     for _ in range(1, limits.conditions):
         level, grown = _grown(level, singles, literals, held, by_class, least, limits.most)
@@ -78,8 +79,8 @@ def _frequent(counts: np.ndarray, least: float) -> np.ndarray:
 def _nothing(literals: tuple[Literal, ...], support: np.ndarray, material: Material, least: float) -> str:
     if not literals:
         return (
-            f"nothing can be said of these {len(material.y)} rows that is true of some and not of all: every column is constant, or "
-            "holds free text. Give columns that vary."
+            f"nothing can be said of these {len(material.y)} rows that is true of some and not of all: every column is "
+            "constant, or holds free text. Give columns that vary."
         )
     most = float(support.max() / material.weights.sum())
     return (
@@ -100,7 +101,7 @@ def _grown(
     """Conjunctions with one more literal of another column, later in the order; the best `most`."""
     if not level:
         return [], np.empty((0, held.shape[1]), dtype=bool)
-    ends = np.array([one for (one,) in singles])
+    ends = np.array([rule[0] for rule in singles])
     made: list[tuple[int, ...]] = []
     kept: list[np.ndarray] = []
     for start in range(0, len(level), _BLOCK):

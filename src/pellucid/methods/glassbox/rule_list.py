@@ -4,11 +4,12 @@ The list minimises, over all lists of conjunctions of a mined pool, per unit of 
 
     objective(list) = loss(list) + penalty * rules
 
-where the loss is the share of wrong answers (Angelino et al., "Learning certifiably optimal rule lists for categorical data", 2018), or
-minus the logarithm of the marginal likelihood of the answers when each rule has a Dirichlet prior on its classes (Letham, Rudin,
-McCormick & Madigan, "Interpretable classifiers using rules and Bayesian analysis", 2015; a geometric prior on the length stands in place
-of their truncated Poisson, and nothing is said of how many conditions a rule has). Theirs is sampled by MCMC; here both losses are searched
-by the same branch and bound, and the list comes with the bound that no other list of the pool can go below.
+where the loss is the share of wrong answers (Angelino et al., "Learning certifiably optimal rule lists for categorical
+data", 2018), or minus the logarithm of the marginal likelihood of the answers when each rule has a Dirichlet prior on
+its classes (Letham, Rudin, McCormick & Madigan, "Interpretable classifiers using rules and Bayesian analysis", 2015; a
+geometric prior on the length stands in place of their truncated Poisson, and nothing is said of how many conditions a
+rule has). Theirs is sampled by MCMC; here both losses are searched by the same branch and bound, and the list comes
+with the bound that no other list of the pool can go below.
 """
 
 from __future__ import annotations
@@ -33,10 +34,11 @@ _BEAM = 30
 class RuleList(Glassbox):
     """The best short list of rules, with a proof of how far from the best it may be.
 
-    `loss` "likelihood" makes rules whose probabilities can be used, "errors" the list with the fewest wrong answers; a rule has to
-    earn `penalty` per unit of weight. Rules are conjunctions of up to `max_conditions` conditions, each with at least `min_support` of
-    the weight to decide about; numbers are cut into `bins`; the best `max_candidates` conjunctions are searched. The search ends after
-    `max_nodes` prefixes or `time_limit` seconds. Afterwards `rules_`, `objective_`, `bound_`, `gap_` = 1 - bound / objective.
+    `loss` "likelihood" makes rules whose probabilities can be used, "errors" the list with the fewest wrong answers; a
+    rule has to earn `penalty` per unit of weight. Rules are conjunctions of up to `max_conditions` conditions, each
+    with at least `min_support` of the weight to decide about; numbers are cut into `bins`; the best `max_candidates`
+    conjunctions are searched. The search ends after `max_nodes` prefixes or `time_limit` seconds. Afterwards `rules_`,
+    `objective_`, `bound_`, `gap_` = 1 - bound / objective.
     """
 
     def __init__(
@@ -146,4 +148,3 @@ class RuleList(Glassbox):
                 versions=versions("scikit-learn"),
             ),
         )
-
