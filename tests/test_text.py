@@ -342,7 +342,7 @@ def test_refusals_name_the_remedy():
         pc.explain(filter_of_spam(), TEXTS, pc.TreeShap())
     with pytest.raises(pc.MethodError, match=r"RISE masks places of arrays.*LIME\(\)"):
         pc.explain(additive, TEXTS, pc.RISE())
-    with pytest.raises(pc.MethodError, match="'delete', 'mask', or the text"):
+    with pytest.raises(pc.MethodError, match="'delete', 'pad', 'mask', or the text"):
         pc.Words(fill="")
     with pytest.raises(pc.ModelError, match="raised ValueError: odd on a batch of 1 texts"):
         pc.explain(lambda texts: (_ for _ in ()).throw(ValueError("odd")), ["a b"], pc.Occlusion())

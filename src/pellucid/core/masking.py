@@ -7,8 +7,8 @@ the model's number while players come and go, `v(z): (m, p) coalitions -> (n, m)
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -63,11 +63,13 @@ def _all_of(text: str) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class TextForm:
-    """What a model of texts tells of itself: its mask token, its tokenizer's pieces, the part of a text that it sees."""
+    """What a model of texts tells of itself: its mask token, its tokenizer's pieces, the part of a text that it sees, and what
+    is written where a hidden part is filled by name ("pad")."""
 
     mask: str | None = None
     pieces: Callable[[str], tuple[tuple[int, int], ...]] | None = None  # spans of characters
     seen: Callable[[str], tuple[int, int]] = _all_of  # from which character to which
+    fills: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -158,6 +158,12 @@ class Attribution(Record):
 
         return best_parts(self, row, k, positive_only, hide_rest)
 
+    def joined(self, by: str = "words") -> Attribution:
+        """Of texts: subwords as one part for each word (or sentence), their values added up, so that sums stay."""
+        from pellucid.core.joining import joined
+
+        return joined(self, by)
+
     def _named(self, row: int) -> tuple[np.ndarray, list[str]]:
         if self.players is not None:
             known, values, _ = self.players.row(row)

@@ -122,7 +122,7 @@ MASKERS = {
     **dict.fromkeys(["Superpixels", "LabelMap"], "pellucid.models.superpixels"),
     "Conditional": "pellucid.core.conditional",
     "Groups": "pellucid.core.groups",
-    **dict.fromkeys(["Words", "Sentences", "Tokens"], "pellucid.core.text_maskers"),
+    **dict.fromkeys(["Words", "Phrases", "Sentences", "Tokens"], "pellucid.core.text_maskers"),
 }
 
 # Ways to cut a picture into superpixels.

@@ -1,8 +1,10 @@
 """Players of a text: words, sentences, or a tokenizer's pieces; absent ones are deleted or replaced.
 
 The inputs are strings, x (n,), so a coalition is a text again: the shown players with the white space before each. `fill` says
-what stands where a player is hidden: "delete" for nothing (the space before it goes too), "mask" for the model's own mask
-token, anything else for itself, as in `Words(fill="UNKWORDZ")`. Words that a model with a limit never sees are no players.
+what stands where a player is hidden: "delete" for nothing (the space before it goes too), "mask" and "pad" for the model's own
+mask and padding token, "zero-embedding" and "mean-embedding" for one token whose embedding in a language model is zero, or the
+mean of its vocabulary; anything else for itself, as in `Words(fill="UNKWORDZ")`. Words that a model with a limit never sees are
+no players.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ import numpy as np
 
 from pellucid.core.errors import MethodError
 from pellucid.core.masking import Bound, Form, Masker, TextForm
-from pellucid.core.words import Span, sentences, words
+from pellucid.core.words import Span, clauses, places, sentences, words
+
+NAMED = ("pad", "zero-embedding", "mean-embedding")  # fills that only some models have
 
 
 @dataclass(frozen=True)
@@ -27,10 +31,16 @@ class TextMasker(Masker):
 
     apart: ClassVar[bool] = True
 
+    @property
+    def stays(self) -> bool:
+        """Whether what stands between the players is no part of any, and stays when they go."""
+        return False
+
     def __post_init__(self) -> None:
         if not isinstance(self.fill, str) or not self.fill:
             raise MethodError(
-                f"{type(self).__name__}(fill={self.fill!r}): give 'delete', 'mask', or the text that stands for a hidden part."
+                f"{type(self).__name__}(fill={self.fill!r}): give 'delete', 'pad', 'mask', or the text that stands for what is "
+                "hidden."
             )
 
     @abstractmethod
@@ -46,9 +56,16 @@ class TextMasker(Masker):
         spans = self.parts(text, form.text)
         start, stop = form.text.seen(text)
         seen = np.array([a < stop and b > start for a, b in spans], dtype=bool)
-        return Spans(text, spans, seen, self._put(form.text))
+        return Spans(text, spans, seen, self._put(form.text), stays=self.stays)
 
     def _put(self, form: TextForm) -> str:
+        if self.fill in form.fills:
+            return form.fills[self.fill]
+        if self.fill in NAMED:
+            raise MethodError(
+                f"{self!r}: this model knows no {self.fill!r}; delete hidden parts, or say what stands in their place, as in "
+                f"{type(self).__name__}(fill='something')."
+            )
         if self.fill == "mask" and form.mask is None:
             raise MethodError(
                 f"{self!r}: this model names no mask token of its own; say what stands for a hidden part, as in "
@@ -71,6 +88,32 @@ class Sentences(TextMasker):
 
     def parts(self, text: str, form: TextForm) -> tuple[Span, ...]:
         return sentences(text)
+
+
+@dataclass(frozen=True)
+class Phrases(TextMasker):
+    """Players are phrases: those of `phrases`, wherever they stand, or, without any, what stands between punctuation marks.
+
+    Where phrases are named, everything else stays.
+    """
+
+    phrases: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        given = (self.phrases,) if isinstance(self.phrases, str) else tuple(self.phrases)
+        if not all(isinstance(phrase, str) and phrase.strip() for phrase in given):
+            raise MethodError(
+                f"Phrases(phrases={self.phrases!r}): give texts, as in Phrases(phrases=('MSFT', 'ESG reasons'))."
+            )
+        object.__setattr__(self, "phrases", given)
+
+    @property
+    def stays(self) -> bool:
+        return bool(self.phrases)
+
+    def parts(self, text: str, form: TextForm) -> tuple[Span, ...]:
+        return places(text, self.phrases) if self.phrases else clauses(text)
 
 
 @dataclass(frozen=True)
@@ -101,6 +144,7 @@ class Spans:
     seen: np.ndarray  # (t,) bool
     put: str = ""  # what stands where a player is hidden
     draws: int = 1
+    stays: bool = False  # whether what is between the players stays when they go
 
     @cached_property
     def parts(self) -> tuple[str, ...]:
@@ -155,6 +199,11 @@ class Spans:
         if shown.all():
             return self.text
         gaps, names = self._gaps, self.names
+        if self.stays and not self.put:
+            held = (
+                gap + name if there else gap.rstrip(" ") for gap, name, there in zip(gaps, names, shown, strict=False)
+            )
+            return "".join(held) + gaps[-1]
         if self.put:
             held = (gap + (name if there else self.put) for gap, name, there in zip(gaps, names, shown, strict=False))
             return "".join(held) + gaps[-1]

@@ -12,6 +12,7 @@ small letter.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 Span = tuple[int, int]
 
 _TITLES = "Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|etc|e\\.g|i\\.e|cf|No|approx"
+_CLAUSE_ENDS = ",;:.!?…—–()、，；：。！？"
 _INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}
 
 
@@ -43,6 +45,32 @@ def sentences(text: str) -> tuple[Span, ...]:
     cuts = [m.start() for m in _sentence_ends().finditer(text) if not title.search(text, 0, m.start())]
     spans = (_trimmed(text, start, stop) for start, stop in pairwise([0, *cuts, len(text)]))
     return tuple(span for span in spans if _visible(text[slice(*span)]))
+
+
+def clauses(text: str) -> tuple[Span, ...]:
+    """What stands between punctuation marks, in order of reading; the marks go with what they end."""
+    spans, start = [], 0
+    for first, last in words(text):
+        if not any(c.isalnum() for c in text[first:last]) and text[first:last][-1] in _CLAUSE_ENDS:
+            spans.append(_trimmed(text, start, last))
+            start = last
+    spans.append(_trimmed(text, start, len(text)))
+    return tuple((a, b) for a, b in spans if a < b and _visible(text[a:b]))
+
+
+def places(text: str, phrases: Sequence[str]) -> tuple[Span, ...]:
+    """Where phrases stand in a text, whole words only, in order of reading; of two that overlap the longer."""
+    ends = {start for start, _ in words(text)}, {stop for _, stop in words(text)}
+    found: list[Span] = []
+    for phrase in sorted(set(phrases), key=lambda one: (-len(one), one)):
+        at = text.find(phrase)
+        while at >= 0:
+            span = (at, at + len(phrase))
+            free = all(span[1] <= start or span[0] >= stop for start, stop in found)
+            if free and span[0] in ends[0] and span[1] in ends[1]:
+                found.append(span)
+            at = text.find(phrase, at + 1)
+    return tuple(sorted(found))
 
 
 def _repeats(before: str, piece: str) -> bool:

@@ -87,7 +87,7 @@ def _told(inputs: Inputs, blocks: list[Block], done: np.ndarray) -> tuple[Told |
     if inputs.form.text is None:
         return inputs.told, inputs.warnings
     told = told_of(inputs.x.tolist(), {block.rows.start: block.bound for block in blocks})
-    return told, told_warnings(told, done)
+    return told, (*told_warnings(told, done), *inputs.warnings)
 
 
 def _gather(

@@ -20,9 +20,10 @@ from pellucid.core.fills import BY_PART, filled
 from pellucid.core.maskers import Size, sizes
 from pellucid.core.noisy_linear import NoisyLinear
 from pellucid.core.records import Players
+from pellucid.core.text_maskers import NAMED
 from pellucid.metrics.base import Case
 
-FILLS = ("delete", "mask")  # of texts
+FILLS = ("delete", "mask", *NAMED)  # of texts
 FillLike = BaselineLike | NoisyLinear | tuple[BaselineLike | NoisyLinear, ...]
 Painter = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """(x (n, *features), gone (s, n, *space), the rows' numbers (n,)) -> (s, n, *features)"""

@@ -15,7 +15,7 @@ import numpy as np
 
 from pellucid.core.errors import MethodError
 from pellucid.core.records import Attribution
-from pellucid.core.text_maskers import Spans
+from pellucid.core.text_maskers import NAMED, Spans
 from pellucid.metrics.base import Case, Reading
 from pellucid.metrics.hiding import FILLS
 from pellucid.models.adapter import BlackBox, Inputs
@@ -78,10 +78,14 @@ def _put(fill: Any, case: Case) -> str:
     """What stands where a part is hidden."""
     form = case.f.inputs.form.text
     assert form is not None
+    if isinstance(fill, str) and fill in form.fills:
+        return form.fills[fill]
     if fill not in (None, *FILLS):
         raise MethodError(
             f"fill={fill!r} is for numbers; a hidden part of a text is deleted or masked: fill='delete' or 'mask'."
         )
+    if fill in NAMED:
+        raise MethodError(f"fill={fill!r}: this model knows none; delete hidden parts, fill='delete'.")
     if fill == "mask" and form.mask is None:
         raise MethodError("fill='mask': this model names no mask token of its own; delete hidden parts, fill='delete'.")
     return form.mask or "" if fill == "mask" else ""

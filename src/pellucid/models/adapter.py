@@ -62,6 +62,11 @@ class Adapter(ABC):
         """Plain facts of how the model was asked, for the receipt."""
         return ()
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader must know of this model's numbers."""
+        return ()
+
     def refuse(self, texts: np.ndarray) -> None:
         """Raise for texts (n,) that this model cannot be asked about."""
         return

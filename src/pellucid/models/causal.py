@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,13 +26,13 @@ from pellucid.core.target import Class, Custom, Margin, Predicted, Target
 from pellucid.core.text_maskers import Tokens
 from pellucid.core.words import Span
 from pellucid.models.adapter import Adapter, Extra, Inputs
+from pellucid.models.causal_tokens import ASKED, MessageAdapter, by_tokens
 from pellucid.models.chat import frame_of
 from pellucid.models.language import CausalLM
 from pellucid.models.prefixes import Ending, Network
+from pellucid.models.stand_ins import Reader, fills, marked, tight
 from pellucid.models.tokenized import as_found, limit_of, merged, never_empty
 from pellucid.models.torch import TorchAdapter
-
-ASKED = "asked tokens"  # (n, k, w) the tokens of each row's k answers, -1 beyond their end
 
 
 class CausalAdapter(Adapter):
@@ -54,7 +55,7 @@ class CausalAdapter(Adapter):
     @property
     def text_form(self) -> Form:
         """What maskers may know."""
-        return Form(text=TextForm(self.tokenizer.mask_token, self.pieces), masker=Tokens())
+        return Form(text=TextForm(self.tokenizer.mask_token, self.pieces, fills=fills(self.tokenizer)), masker=Tokens())
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -62,6 +63,18 @@ class CausalAdapter(Adapter):
         found = self.network
         shared = f"shared prefixes: {found.computed:,} of {found.whole:,} tokens of the prompts were computed"
         return (shared,) if found.cached and found.computed < found.whole else ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What its numbers lack."""
+        kind = self.net.dtype
+        if kind not in (torch.float16, torch.bfloat16):
+            return ()
+        coarse = "3 digits" if kind == torch.float16 else "2 digits"
+        return (
+            f"the network computes in 16-bit numbers ({str(kind).removeprefix('torch.')}, about {coarse}), so small differences "
+            "are rounding: model.float() is exact enough",
+        )
 
     def refuse(self, texts: np.ndarray) -> None:
         for row, text in enumerate(texts):
@@ -72,9 +85,12 @@ class CausalAdapter(Adapter):
 
     def encode(self, messages: list[str]) -> list[list[int]]:
         """Messages -> the tokens of their prompts"""
+        if marked(messages):
+            return self._reader([self.frame.around(tight(message)) for message in messages], self.frame.special)
+        prompts = [self.frame.around(message) for message in messages]
         with as_found(self.tokenizer):
             made = self.tokenizer(
-                [self.frame.around(message) for message in messages],
+                prompts,
                 add_special_tokens=self.frame.special,
                 truncation=False,
                 verbose=False,
@@ -83,15 +99,31 @@ class CausalAdapter(Adapter):
 
     def pieces(self, text: str) -> tuple[Span, ...]:
         """The characters of a message that each token stands for, as it is cut inside its frame."""
-        prompt, first = self.frame.around(text), len(self.frame.before)
+        return merged(text, [span for span in self.placed(text)[1] if span is not None])
+
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(self.tokenizer, self.network.vocabulary)
+
+    def placed(self, text: str) -> tuple[list[int], list[Span | None]]:
+        """The tokens of a prompt, and the characters of the message that each stands for, None for the frame's"""
+        first = len(self.frame.before)
         if self.frame.trims:
             first -= len(text) - len(text.lstrip())
         with as_found(self.tokenizer):
             made = self.tokenizer(
-                [prompt], return_offsets_mapping=True, add_special_tokens=self.frame.special, verbose=False
+                [self.frame.around(text)],
+                return_offsets_mapping=True,
+                add_special_tokens=self.frame.special,
+                truncation=False,
+                verbose=False,
             )
         spans = [(max(0, a - first), min(len(text), b - first)) for a, b in made["offset_mapping"][0]]
-        return merged(text, [(a, b) for a, b in spans if a < b])
+        return list(made["input_ids"][0]), [span if span[0] < span[1] else None for span in spans]
+
+    def by_tokens(self, inputs: Inputs) -> tuple[MessageAdapter, Inputs]:
+        """The same question on the message's tokens, for methods that need gradients."""
+        return by_tokens(self, inputs)
 
     def declare(self, target: Target | None, inputs: Inputs, meter: Meter) -> tuple[Target, Inputs]:
         """What is asked, as tokens that travel with the rows."""

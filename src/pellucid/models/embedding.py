@@ -54,8 +54,7 @@ class EmbeddedAdapter(TorchAdapter):
 
 def embedded(f: TorchScalar) -> TorchScalar:
     """A scalar over ids (n, t) -> the same scalar over their embeddings (n, t, d)."""
-    adapter = EmbeddedAdapter(f.adapter.model, _lookup_of(f))
-    inputs = f.inputs
+    adapter, inputs = f.adapter.at_embeddings(f), f.inputs
     background = None if inputs.background is None else _embed(adapter, inputs.background)
     changed = replace(
         inputs, x=_embed(adapter, inputs.x), background=background, extra={**inputs.extra, _IDS: inputs.x}
@@ -63,7 +62,12 @@ def embedded(f: TorchScalar) -> TorchScalar:
     return TorchScalar(adapter, f.pick, f.scale, changed, f.meter)
 
 
-def _embed(adapter: EmbeddedAdapter, ids: np.ndarray) -> np.ndarray:
+def by_lookup(f: TorchScalar) -> EmbeddedAdapter:
+    """The adapter over embeddings of a network that is fed the ids as they are."""
+    return EmbeddedAdapter(f.adapter.model, _lookup_of(f))
+
+
+def _embed(adapter: Any, ids: np.ndarray) -> np.ndarray:
     with torch.no_grad():
         return plain_array(adapter.lookup(adapter.tensor(ids)), float)
 

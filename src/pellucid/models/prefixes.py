@@ -27,6 +27,7 @@ from torch import Tensor
 
 from pellucid.core.errors import ModelError
 from pellucid.core.scalar import pieces
+from pellucid.models.stand_ins import with_stand_ins
 
 _ROWS, _TOKENS = 256, 8192  # of one batch
 _BYTES = 2**28  # of keys and values that are kept at one time
@@ -111,6 +112,8 @@ class Network:
         self.positions, self.keeps = "position_ids" in known, "logits_to_keep" in known
         self.cached = self.cached and "past_key_values" in known and self.positions
         self.device = next((p.device for p in self.model.parameters()), torch.device("cpu"))
+        self.lookup = self.model.get_input_embeddings()
+        self.vocabulary = len(self.lookup.weight)
         self.bytes_per_token = _bytes_per_token(self.model)
 
     def read(self, sequences: list[list[int]], use: Callable[[Ending], None]) -> None:
@@ -188,7 +191,10 @@ class Network:
 
         `seen` (b, kept + t) is False for padding.
         """
-        given: dict[str, Any] = {"input_ids": torch.as_tensor(ids, device=self.device), "use_cache": self.cached}
+        tokens = torch.as_tensor(ids, device=self.device)
+        given: dict[str, Any] = {"input_ids": tokens, "use_cache": self.cached}
+        if ids.max() >= self.vocabulary:
+            given = {"inputs_embeds": with_stand_ins(self.lookup, tokens), "use_cache": self.cached}
         if self.positions:
             places = np.maximum(start[:, None] + np.arange(ids.shape[1]), 0)
             given["position_ids"] = torch.as_tensor(places, device=self.device)

@@ -179,7 +179,10 @@ def _prepare_texts(model: Any, texts: np.ndarray, extra: dict[str, Any] | None, 
     if extra and adapter.kind == "text":
         raise InputError(f"extra inputs ({', '.join(extra)}) are for functions: wrap network and tokenizer in one.")
     adapter.refuse(texts)
-    return Prepared(adapter, Inputs(texts, None, adapter.text_form, None, _extras(extra, len(texts)), batch_size))
+    extras = _extras(extra, len(texts))
+    return Prepared(
+        adapter, Inputs(texts, None, adapter.text_form, None, extras, batch_size, warnings=adapter.warnings)
+    )
 
 
 def _background(rows: np.ndarray, x: np.ndarray) -> np.ndarray:

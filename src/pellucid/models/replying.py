@@ -12,7 +12,8 @@ from pellucid.core.language import Answer
 from pellucid.core.masking import Form
 from pellucid.core.target import Custom, Output, Predicted, as_target
 from pellucid.models.adapter import Inputs
-from pellucid.models.causal import ASKED, CausalAdapter, numbers
+from pellucid.models.causal import CausalAdapter, numbers
+from pellucid.models.causal_tokens import ASKED
 from pellucid.models.language import CausalLM, Replies
 from pellucid.models.prefixes import Ending
 

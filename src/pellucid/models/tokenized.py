@@ -53,7 +53,8 @@ class TokenizedAdapter(Adapter):
     @property
     def text_form(self) -> Form:
         """What maskers may know."""
-        return Form(text=TextForm(self.tokenizer.mask_token, self.pieces, self.seen), masker=Words())
+        fills = {} if self.tokenizer.pad_token is None else {"pad": self.tokenizer.pad_token}
+        return Form(text=TextForm(self.tokenizer.mask_token, self.pieces, self.seen, fills), masker=Words())
 
     def forward(self, x: np.ndarray, scale: str, extra: Extra) -> np.ndarray:
         different = list(dict.fromkeys(x))

@@ -56,8 +56,8 @@ class TorchAdapter(Adapter):
     """An `nn.Module`, fed in its own dtype on its own device."""
 
     kind = "torch"
-    packages = ("torch",)
-    scales = ("raw", "probability")
+    packages: tuple[str, ...] = ("torch",)
+    scales: tuple[str, ...] = ("raw", "probability")
     batch_rows = 1024
 
     def __init__(self, model: nn.Module) -> None:
@@ -117,6 +117,12 @@ class TorchAdapter(Adapter):
             mask = given > 0 if given is not None and given.ndim == 2 else None
             longest = 0 if mask is None else mask.shape[1]
             yield Fed(np.arange(part.start, part.stop), few.x, few.extra, mask, longest)
+
+    def at_embeddings(self, f: TorchScalar) -> TorchAdapter:
+        """Of a network on ids: the adapter of the same network on their embeddings, which holds the `lookup`."""
+        from pellucid.models.embedding import by_lookup
+
+        return by_lookup(f)
 
     def scalar(self, pick: Any, scale: str, inputs: Inputs, meter: Meter, kept: Any) -> TorchScalar:
         return TorchScalar(self, pick, scale, inputs, meter, kept)
