@@ -2,6 +2,7 @@
 
 from click.testing import CliRunner
 
+from lung_world import phantom
 from pellucid.cli.app import app
 from pellucid.studies import lung_ct
 
@@ -15,3 +16,16 @@ def test_phantom(tmp_path):
     assert done.exit_code == 0 and "1 patients" in done.output
     (series,) = lung_ct.find(tmp_path / "made", lung_ct.Tally())
     assert len(series.slices) == len(lung_ct.chest(1, 5).hu)
+
+
+def test_prepare(tmp_path):
+    made = phantom()
+    options = ("--data", made / "dicom", "--readings", made / "xml", "--size", 32, "--shares", 0.5, 0, 0.5)
+    done = run("prepare", *options, "--out", tmp_path / "patches")
+    assert done.exit_code == 0, done.output
+    assert "2 used, 0 refused" in done.output and "validation: 0 patches" in done.output
+    assert "PHANTOM" not in done.output and (tmp_path / "patches.key").exists()
+    index = lung_ct.read_index(tmp_path / "patches", "test")
+    assert f"test: {len(index)} patches of 1 patients, {index['label'].sum()} with a nodule" in done.output
+    other = run("prepare", *options, "--out", tmp_path / "patches", "--step", 2)
+    assert other.exit_code == 1 and "another recipe" in other.output

@@ -8,19 +8,28 @@
         scan = lung_ct.read(series, tally)                 # Hounsfield units and an affine, or Refused by name
     nodules = lung_ct.match(lung_ct.parse("phantom/xml/0001.xml"))
 
+    key = lung_ct.Pseudonyms.kept_in("patches.key")
+    tally = lung_ct.prepare("phantom/dicom", "phantom/xml", "patches", lung_ct.Recipe(size=32), key)
+    index = lung_ct.read_index("patches", "train")         # one row a patch; the files are described in `patches.py`
+    x, y = lung_ct.load("patches", index["name"]), index["label"]
+
 Every step takes a folder and leaves files; every step may be interrupted and started again. No name and no identifier of a patient
 gets into a file, a log or a file's name: patients and series go by pseudonyms (`pseudonyms.py`).
 """
 
 from pellucid.studies.lung_ct.agreement import Nodule, match
 from pellucid.studies.lung_ct.annotations import Mark, Outline, Reading, parse
+from pellucid.studies.lung_ct.patches import load, read_index
 from pellucid.studies.lung_ct.phantom import Chest, PhantomNodule, chest
 from pellucid.studies.lung_ct.phantom_files import write as write_phantom
+from pellucid.studies.lung_ct.prepare import prepare
 from pellucid.studies.lung_ct.pseudonyms import Pseudonyms
+from pellucid.studies.lung_ct.recipe import SPLITS, Recipe, split
 from pellucid.studies.lung_ct.refusals import Refused, Tally
 from pellucid.studies.lung_ct.series import Scan, Series, find, read
 
 __all__ = [
+    "SPLITS",
     "Chest",
     "Mark",
     "Nodule",
@@ -28,14 +37,19 @@ __all__ = [
     "PhantomNodule",
     "Pseudonyms",
     "Reading",
+    "Recipe",
     "Refused",
     "Scan",
     "Series",
     "Tally",
     "chest",
     "find",
+    "load",
     "match",
     "parse",
+    "prepare",
     "read",
+    "read_index",
+    "split",
     "write_phantom",
 ]

@@ -50,12 +50,6 @@ def resample(values: np.ndarray, affine: np.ndarray, step: float = 1.0) -> tuple
     return moved, affine @ np.diag([*ratio, 1.0])
 
 
-def sample(values: np.ndarray, axes: Sequence[np.ndarray], outside: float) -> np.ndarray:
-    """values (z, y, x) at the grid of three axes of voxel places, linear; what lies beyond the array is `outside`"""
-    grid = np.meshgrid(*axes, indexing="ij")
-    return ndimage.map_coordinates(values, grid, order=1, mode="constant", cval=outside, prefilter=False)
-
-
 def crop(values: np.ndarray, centre: np.ndarray, size: int, outside: float) -> np.ndarray:
     """The cube of `size` voxels whose middle voxel (size // 2) is the one nearest to the centre, filled up with `outside`."""
     start = corner(centre, size)

@@ -13,6 +13,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import numpy as np
 
 from pellucid.core.errors import InputError
 from pellucid.core.registry import need
-from pellucid.studies.lung_ct.geometry import AIR, affine_of
+from pellucid.studies.lung_ct.geometry import affine_of
 from pellucid.studies.lung_ct.refusals import Refused, Tally
 
 FEWEST = 3  # slices of a volume
@@ -80,6 +81,11 @@ class Scan:
     hu: np.ndarray
     affine: np.ndarray
     sops: tuple[str, ...]
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Which slice an SOP UID names"""
+        return {sop: z for z, sop in enumerate(self.sops)}
 
     @property
     def heights(self) -> np.ndarray:
@@ -274,8 +280,3 @@ def _step(slices: list[Slice], directions: np.ndarray) -> float:
             "missing slices", f"{len(odd)} times; after slice {odd[0] + 1} {gap:.2f} mm instead of {step:.2f} mm"
         )
     return step
-
-
-def air_like(scan: Scan) -> bool:
-    """Whether the darkest tenth of a scan is air, as it is in Hounsfield units; a rescale that was lost shows here."""
-    return bool(np.percentile(scan.hu[:: max(1, len(scan.hu) // 16)], 2) < AIR + 300)

@@ -1,0 +1,86 @@
+"""Patches on disk, and the index that tells what each one is.
+
+    index.parquet          one row a patch, sorted by name (columns in `COLUMNS`)
+    patches/NAME.npy       float32 (size, size, size), axes z, y, x of the scan, values in [-1, 1]; what lies outside the scan is -1
+    masks/NAME.npy         uint8 (size, size, size): how many readers outlined the voxel; positives only
+    scans/SCAN.json        the resampled grid: affine into millimetres, shape; and what became of the scan
+    recipe.json            how all of it was made
+
+NAME is PATIENT-SCAN-pos-0000 or PATIENT-SCAN-neg-0000, both pseudonyms. Splits are train, validation, test.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pellucid.core.errors import InputError
+from pellucid.core.registry import need
+from pellucid.core.store import appearing
+from pellucid.studies.lung_ct.recipe import SPLITS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+INDEX = "index.parquet"
+COLUMNS = {
+    "name": "string",
+    "patient": "string",  # pseudonyms
+    "scan": "string",
+    "split": "string",
+    "label": "int8",  # 1 nodule, 0 background
+    "z": "double",  # the centre of what the patch is about, in voxels of the resampled scan
+    "y": "double",
+    "x": "double",
+    "diameter": "double",  # mm; NaN for background, as the next
+    "readers": "int8",  # who outlined the nodule; 0 for background
+    "malignancy": "double",  # their mean rating, 1 to 5
+    "digest": "string",  # SHA-256 of the patch's file
+}
+
+
+def save(path: Path, values: np.ndarray) -> str:
+    """Write an array whole or not at all; the SHA-256 of the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with appearing(path) as partial:
+        with partial.open("wb") as file:
+            np.save(file, values)
+        return hashlib.sha256(partial.read_bytes()).hexdigest()
+
+
+def write_index(folder: Path, rows: Iterable[dict[str, Any]]) -> Path:
+    """Write the index: the same rows give the same bytes."""
+    arrow, parquet = need("pyarrow", "The index"), need("pyarrow.parquet", "The index")
+    kinds = arrow.schema([(name, getattr(arrow, _SPELT.get(kind, kind))()) for name, kind in COLUMNS.items()])
+    ordered = sorted(rows, key=lambda row: row["name"])
+    with appearing(folder / INDEX) as partial:
+        parquet.write_table(arrow.Table.from_pylist(ordered, schema=kinds), partial)
+    return folder / INDEX
+
+
+_SPELT = {"double": "float64"}
+
+
+def read_index(folder: str | Path, split: str | None = None) -> pd.DataFrame:
+    """The index of a folder of patches, or of one split of it."""
+    need("pyarrow", "The index")
+    import pandas as pd
+
+    path = Path(folder) / INDEX
+    if not path.is_file():
+        raise InputError(f"{Path(folder).name!r} has no {INDEX}: give a folder in which `prepare` ran to its end.")
+    index = pd.read_parquet(path, engine="pyarrow")
+    if split is None:
+        return index
+    if split not in SPLITS:
+        raise InputError(f"split={split!r}: expected {', '.join(SPLITS)}.")
+    return index[index["split"] == split].reset_index(drop=True)
+
+
+def load(folder: str | Path, names: Sequence[str], kind: str = "patches") -> np.ndarray:
+    """(n, 1, size, size, size): patches in their order, or their readers' masks (`kind="masks"`)"""
+    return np.stack([np.load(Path(folder) / kind / f"{name}.npy", allow_pickle=False) for name in names])[:, None]
