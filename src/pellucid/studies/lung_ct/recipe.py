@@ -60,8 +60,9 @@ class Recipe:
     def of(cls, folder: str | Path) -> Recipe:
         """The recipe of a folder of patches."""
         try:
-            fields: dict[str, Any] = json.loads((Path(folder) / "recipe.json").read_text(encoding="utf-8"))
-            return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()})
+            told = json.loads((Path(folder) / "recipe.json").read_text(encoding="utf-8"))
+            fields: Any = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
+            return cls(**fields)
         except (OSError, ValueError, TypeError) as error:
             raise InputError(f"{Path(folder).name!r} holds no patches: give a folder that `prepare` made.") from error
 
