@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pellucid.core.budget import Budget
+from pellucid.core.concept_scores import ConceptScores
 from pellucid.core.visualization import Visualization
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from pellucid.methods.concept.tcav import TCAV
     from pellucid.methods.vision.activation_maximization import ActivationMaximization
 
 
@@ -63,3 +65,45 @@ def activations(
     from pellucid.methods import activating
 
     return activating.activations(model, x, layers, extra=extra, batch_size=batch_size)
+
+
+def concepts(
+    model: Any,
+    concepts: Mapping[str, Any],
+    method: TCAV | str | None = None,
+    *,
+    layer: str | Sequence[str],
+    inputs: Any,
+    target: Any = None,
+    random: Any = None,
+    batch_size: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> ConceptScores:
+    """Does a concept that people have a word for raise this output?
+
+    Parameters
+    ----------
+    model : a torch module; for texts, `TextModel(model, tokenizer)`.
+    concepts : `{name: examples}`, each (m, *features) or a list of texts: what is meant by the word, 20 examples or more.
+    method : a method value or its spelling; None takes TCAV().
+    layer : where to look: a layer's name, several, or a pattern as in `activations`.
+    inputs : (n, *features) or texts: the inputs whose score is looked at, usually of the target's class.
+    target : as in `explain`.
+    random : examples of anything but the concepts: one pool that random sets are drawn from, or a list of such sets; None tells
+        each concept from all others.
+    batch_size : rows per model call; None bounds memory.
+    progress : called with the number of model rows after each call.
+    """
+    from pellucid.methods.concept import run
+
+    return run.concepts(
+        model,
+        concepts,
+        method,
+        layer=layer,
+        inputs=inputs,
+        target=target,
+        random=random,
+        batch_size=batch_size,
+        progress=progress,
+    )

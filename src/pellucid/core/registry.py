@@ -27,6 +27,7 @@ VERBS = {
     "hardest": "pellucid.api",
     "visualize": "pellucid.api",
     "activations": "pellucid.api",
+    "concepts": "pellucid.api",
     "evaluate": "pellucid.api",
     "compare": "pellucid.api",
     "advise": "pellucid.api",
@@ -83,6 +84,7 @@ METHODS = {
     "Disagreement": "pellucid.methods.difficulty.disagreement",
     "FarFromPrototypes": "pellucid.methods.difficulty.far_from_prototypes",
     "ActivationMaximization": "pellucid.methods.vision.activation_maximization",
+    "TCAV": "pellucid.methods.concept.tcav",
 }
 
 METRICS = {
@@ -155,6 +157,7 @@ RECORDS = {
     "Difficulty": "pellucid.core.difficulty",
     "Reasons": "pellucid.core.reasons",
     "Visualization": "pellucid.core.visualization",
+    "ConceptScores": "pellucid.core.concept_scores",
     "Unit": "pellucid.core.visualization",
     "Schema": "pellucid.core.schema",
     "Column": "pellucid.core.schema",

@@ -14,6 +14,7 @@ from pellucid.plot._bar import bar
 from pellucid.plot._beeswarm import beeswarm
 from pellucid.plot._beside import beside
 from pellucid.plot._cohorts import cohorts
+from pellucid.plot._concepts import concepts
 from pellucid.plot._counterfactuals import counterfactuals
 from pellucid.plot._curve import curve, curves
 from pellucid.plot._decision import decision
@@ -46,6 +47,7 @@ __all__ = [
     "beeswarm",
     "beside",
     "cohorts",
+    "concepts",
     "counterfactuals",
     "curve",
     "curves",

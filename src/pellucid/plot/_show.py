@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 
 from pellucid.core.advice import Advice
 from pellucid.core.cohort import Cohorts
+from pellucid.core.concept_scores import ConceptScores
 from pellucid.core.counterfactuals import Counterfactuals
 from pellucid.core.difficulty import Difficulty
 from pellucid.core.effect import Effect
@@ -28,6 +29,7 @@ from pellucid.plot._agreement import agreement
 from pellucid.plot._bar import bar
 from pellucid.plot._beeswarm import beeswarm
 from pellucid.plot._cohorts import cohorts
+from pellucid.plot._concepts import concepts
 from pellucid.plot._counterfactuals import counterfactuals
 from pellucid.plot._curve import curve
 from pellucid.plot._effect import effect
@@ -131,3 +133,8 @@ def _(record: Difficulty, row: int | None = None, ax: Axes | None = None) -> Axe
 @show.register
 def _(record: Visualization, row: int | None = None, ax: Axes | None = None) -> Axes:
     return visualization(record if row is None else record[row], ax)
+
+
+@show.register
+def _(record: ConceptScores, row: int | None = None, ax: Axes | None = None) -> Axes:
+    return concepts(record if row is None else record[row], ax=ax)
