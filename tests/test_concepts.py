@@ -297,7 +297,9 @@ def test_the_record_says_and_keeps_what_was_found(tmp_path):
     words = " ".join(text.get_text() for text in ax.texts)
     assert "not reported: its probe is right" in words
     assert len(ax.patches) >= 3  # two bands of random sets and a bar
-    assert pc.plot.concepts(found[0]).get_title(loc="left").startswith("TCAV")
+    assert (
+        pc.plot.concepts(found[0]).get_title(loc="left") == "TCAV · class 1 (raw) · 0" and back.target == found.target
+    )
 
 
 def test_too_few_runs_for_so_many_tests_is_said():

@@ -417,6 +417,16 @@ ENTRIES: dict[str, Entry] = {
             ("network on pictures",),
         ),
     ),
+    "TCAV": Entry(
+        pc.TCAV(runs=40),
+        NETWORKS,
+        {"cav": "mean-difference", "penalty": 1.0, "runs": 30, "pool": "mean", "level": 0.999, "seed": 1},
+    ),
+    "LinearProbe": Entry(
+        pc.LinearProbe(),
+        NETWORKS,
+        {"penalty": 10.0, "test": 0.5, "controls": 0, "pool": "flatten", "seed": 1},
+    ),
     "ShapImportance": Entry(
         pc.ShapImportance(),
         ("pipeline on a frame", "forest on a table", "function of a table"),
@@ -444,6 +454,8 @@ def ask(method: Any, world: World, model: Any = None, x: Any = None, **more: Any
         states = [(state, 0.1), ({name: 0.5 * value for name, value in state.items()}, 0.2)]
         kept = {"checkpoints": states} if method.checkpointed else {}
         return pc.influence(model, (x, y), (x[:2], y[:2]), method, **kept)
+    if isinstance(method, pc.TCAV | pc.LinearProbe):
+        return _look_inside(method, model, x, {"target": world.target, **more})
     if isinstance(method, pc.ActivationMaximization):
         return pc.visualize(model, 1, method)
     if isinstance(method, DifficultyMethod):
@@ -483,6 +495,19 @@ def ask(method: Any, world: World, model: Any = None, x: Any = None, **more: Any
     return pc.explain(model, x, method, **arguments)
 
 
+def _look_inside(method: Any, model: Any, x: np.ndarray, asked: dict[str, Any]) -> Any:
+    """Concepts and labels made for rows like x, at the first layer."""
+    shape, rng = x.shape[1:], np.random.default_rng(5)
+    layer = next((name for name, _ in model.named_modules() if name), "") if isinstance(model, nn.Module) else "0"
+    bright, dim, others = (rng.normal(size=(12, *shape)).astype(x.dtype) + shift for shift in (1, -0.1, 0))
+    if isinstance(method, pc.LinearProbe):
+        rows = np.concatenate([bright, others, dim])
+        del asked["target"]
+        return pc.probe(model, rows, np.arange(36) < 14, method, layer=layer, control=np.arange(36) % 5, **asked)
+    sets = {"bright": bright, "dim": dim}
+    return pc.concepts(model, sets, method, layer=layer, inputs=x, random=others, **asked)
+
+
 def numbers(record: Any) -> np.ndarray:
     """What the record says, as one array; rows first where it speaks of rows."""
     if isinstance(record, pc.Rules):
@@ -490,6 +515,11 @@ def numbers(record: Any) -> np.ndarray:
         return np.stack(facts, axis=1).astype(float)
     if isinstance(record, pc.Visualization):
         return record.images
+    if isinstance(record, pc.ConceptScores):
+        facts = (record.sensitivity, record.accuracy, record.scores, record.significant)
+        return np.concatenate([np.nan_to_num(np.asarray(one, float), nan=-1).ravel() for one in facts])
+    if isinstance(record, pc.ProbeResult):
+        return np.concatenate([record.accuracy, record.trained, np.nan_to_num(record.control, nan=-1), record.width])
     if isinstance(record, pc.Influence | pc.Difficulty):
         return record.scores
     if isinstance(record, pc.Counterfactuals):  # no places: where nearest rows lie side by side, rounding chooses

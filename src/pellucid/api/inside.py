@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from pellucid.core.budget import Budget
 from pellucid.core.concept_scores import ConceptScores
+from pellucid.core.probe_result import ProbeResult
 from pellucid.core.visualization import Visualization
 
 if TYPE_CHECKING:
     import numpy as np
 
     from pellucid.methods.concept.tcav import TCAV
+    from pellucid.methods.representation.linear_probe import LinearProbe
     from pellucid.methods.vision.activation_maximization import ActivationMaximization
 
 
@@ -106,4 +108,38 @@ def concepts(
         random=random,
         batch_size=batch_size,
         progress=progress,
+    )
+
+
+def probe(
+    model: Any,
+    X: Any,
+    y: Any,
+    method: LinearProbe | str | None = None,
+    *,
+    layer: str | Sequence[str],
+    control: Any = None,
+    extra: dict[str, Any] | None = None,
+    batch_size: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> ProbeResult:
+    """Can a label be read off these layers, and is that the layers' merit or the probe's?
+
+    Parameters
+    ----------
+    model : a torch module; for texts, `TextModel(model, tokenizer)`.
+    X : (n, *features) rows, texts, or texts as lists of words.
+    y : (n,) a label a row; for texts, a list of labels for each, one a word (None for none); for arrays, (n, t) labels of places, a
+        negative number for none.
+    method : a method value or its spelling; None takes LinearProbe().
+    layer : where to look: a layer's name, several, or a pattern as in `activations`; all in one pass.
+    control : the type of each example, in the form of y: all examples of a type get the same random label in a control task. None
+        takes the words themselves, the ids of places, and for rows, which have no type, labels of their own.
+    extra, batch_size : as in `activations`.
+    progress : called with the number of model rows after each call.
+    """
+    from pellucid.methods.representation import probing
+
+    return probing.probe(
+        model, X, y, method, layer=layer, control=control, extra=extra, batch_size=batch_size, progress=progress
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pellucid.core.records import Record, per_row
+from pellucid.core.target import Target
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +44,7 @@ class ConceptScores(Record):
     sensitivity: np.ndarray = per_row()
     reference: np.ndarray | None = None
     directions: tuple[np.ndarray, ...] = ()
+    target: Target | None = None  # None for each input's predicted class, or the only output
     level: float = 0.05
     method: Any = None
 

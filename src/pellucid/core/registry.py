@@ -28,6 +28,7 @@ VERBS = {
     "visualize": "pellucid.api",
     "activations": "pellucid.api",
     "concepts": "pellucid.api",
+    "probe": "pellucid.api",
     "evaluate": "pellucid.api",
     "compare": "pellucid.api",
     "advise": "pellucid.api",
@@ -85,6 +86,7 @@ METHODS = {
     "FarFromPrototypes": "pellucid.methods.difficulty.far_from_prototypes",
     "ActivationMaximization": "pellucid.methods.vision.activation_maximization",
     "TCAV": "pellucid.methods.concept.tcav",
+    "LinearProbe": "pellucid.methods.representation.linear_probe",
 }
 
 METRICS = {
@@ -158,6 +160,7 @@ RECORDS = {
     "Reasons": "pellucid.core.reasons",
     "Visualization": "pellucid.core.visualization",
     "ConceptScores": "pellucid.core.concept_scores",
+    "ProbeResult": "pellucid.core.probe_result",
     "Unit": "pellucid.core.visualization",
     "Schema": "pellucid.core.schema",
     "Column": "pellucid.core.schema",

@@ -27,6 +27,7 @@ from pellucid.plot._heatmap import heatmap
 from pellucid.plot._image import gallery, image, picture
 from pellucid.plot._importance import importance
 from pellucid.plot._influence import difficulty, influence
+from pellucid.plot._probe import probe
 from pellucid.plot._projection import projection, specimens
 from pellucid.plot._reasons import reasons
 from pellucid.plot._rule_image import rule_image
@@ -64,6 +65,7 @@ __all__ = [
     "importance",
     "influence",
     "picture",
+    "probe",
     "projection",
     "reasons",
     "rule_image",

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from pellucid.core.concept_scores import ConceptScores
 from pellucid.core.errors import InputError
 from pellucid.plot._bar import height_of, step
+from pellucid.plot._labels import target_name
 from pellucid.plot._style import FAINT, GREY, INK, SMALL, dress, name_rows, paper
 
 
@@ -68,7 +69,14 @@ def _nothing(ax: Axes, record: ConceptScores, place: int, i: int, j: int) -> Non
 
 def _title(record: ConceptScores) -> str:
     where = f" · {record.layers[0]}" if len(record.layers) == 1 else ""
-    return f"TCAV · {record.receipt.target}{where}"
+    return f"TCAV · {_about(record)}{where}"
+
+
+def _about(record: ConceptScores) -> str:
+    if record.target is None:
+        return "the predicted class, or the only output"
+    own = isinstance(getattr(record.target, "label", None), tuple)
+    return "a class of each input's own" if own else target_name(record, 0)
 
 
 def _footer(record: ConceptScores, shown: int) -> str:

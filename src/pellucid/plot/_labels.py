@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pellucid.core.concept_scores import ConceptScores
 from pellucid.core.effect import Effect
 from pellucid.core.errors import InputError
 from pellucid.core.records import Attribution
@@ -130,7 +131,7 @@ def method_name(attribution: Attribution) -> str:
     return "imported values" if name == "from_arrays" else shorten(name, 40)
 
 
-def target_name(record: Attribution | Effect, row: int) -> str:
+def target_name(record: Attribution | Effect | ConceptScores, row: int) -> str:
     """What is explained in this row, in words, with its scale."""
     match record.target:
         case Class(label=label):

@@ -162,6 +162,7 @@ def _record(
     method: TCAV, found: list[AtLayer], looks: list[Look], plan: Plan, how: tuple[Prepared, Any, Meter]
 ) -> ConceptScores:
     prepared, aimed, meter = how
+    target = None if aimed.target is None else aimed.target.at(aimed.scale)
     runs = np.stack([layer.runs for layer in found], axis=1)  # (c, l, r)
     told = [[layer.told[i] for layer in found] for i in range(len(plan.concepts))]
     reasons = [[_reason(one, look, method) for one, look in zip(row, looks, strict=True)] for row in told]
@@ -180,7 +181,7 @@ def _record(
         method,
         meter,
         packages=prepared.adapter.packages,
-        target="the predicted class, or the only output" if aimed.target is None else repr(aimed.target),
+        target=None if target is None else repr(target),
         scale=aimed.scale,
         layer=", ".join(look.name for look in looks),
         stderr=float(np.nanmax(stderr)) if np.isfinite(stderr).any() else None,
@@ -203,6 +204,7 @@ def _record(
         sensitivity=np.stack([layer.sensitivity for layer in found], axis=1),
         reference=np.stack(references) if references else None,
         directions=tuple(layer.directions for layer in found),
+        target=target,
         level=method.level,
         method=method,
         receipt=kept,

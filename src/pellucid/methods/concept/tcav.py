@@ -50,7 +50,7 @@ class TCAV(Method):
 
     cav: Literal["logistic", "mean-difference"] = "logistic"
     penalty: float = 0.01
-    runs: int = 200
+    runs: int = 400
     pool: Literal["flatten", "mean"] | None = None
     level: float = 0.05
     seed: int = 0

@@ -1,0 +1,1 @@
+"""Representations: what a layer holds, and how layers and networks compare."""
