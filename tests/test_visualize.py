@@ -9,6 +9,7 @@ from torch import nn
 
 import pellucid as pc
 from nets import cnn
+from pellucid.models.dreaming import alike
 
 STILL = {"jitter": 0, "scale": 0.0, "rotate": 0.0}
 
@@ -167,3 +168,9 @@ def test_the_plot_shows_the_pictures_and_how_far_they_excite():
     assert ax.images[0].get_array().shape == (8, 26, 3)
     assert ax.get_xlabel().startswith("activation") and ax.get_title(loc="left") == "output, channel 1"
     assert pc.plot.show(made, row=0).images[0].get_array().shape == (8, 8, 3)
+
+
+def test_alikeness_is_the_mean_cosine_of_different_pictures():
+    one, other = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
+    assert alike(torch.stack([one, one, one])) == 1 and alike(one[None]) == 0
+    assert alike(torch.stack([one, one, other])) == pytest.approx(1 / 3)
