@@ -8,9 +8,11 @@ import torch
 from torch import nn
 
 import pellucid as pc
+from mobilenet import mobilenet, samples
 from nets import cnn
 from pellucid.models.dreaming import alike
 
+ZEBRA = 340  # of ImageNet
 STILL = {"jitter": 0, "scale": 0.0, "rotate": 0.0}
 
 
@@ -174,3 +176,11 @@ def test_alikeness_is_the_mean_cosine_of_different_pictures():
     one, other = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
     assert alike(torch.stack([one, one, one])) == 1 and alike(one[None]) == 0
     assert alike(torch.stack([one, one, other])) == pytest.approx(1 / 3)
+
+
+@pytest.mark.realdata
+def test_a_made_zebra_is_called_one_by_a_real_network(data_dir):
+    net, (photographs, _) = mobilenet(data_dir), samples(data_dir, 16)
+    made = pc.visualize(net, ZEBRA, pc.ActivationMaximization(steps=48, jitter=8), like=photographs)
+    assert made.activations[0] > 2 * made.natural
+    assert net(torch.tensor(made.images, dtype=torch.float32)).argmax() == ZEBRA
