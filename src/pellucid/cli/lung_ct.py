@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_KEY_HELP = "The key of pseudonyms; OUT.key unless given, drawn if there is none."
 
 
 @click.group(name="lung-ct", short_help="Lung nodules in CT, from DICOM on.")
@@ -15,8 +17,8 @@ def lung_ct() -> None:
     """From CT series and readers' files to patches, a network, and explanations that are checked.
 
     \b
-    pellucid lung-ct phantom --out phantom
-    pellucid lung-ct prepare --data phantom/dicom --readings phantom/xml --out patches --size 32
+    pellucid lung-ct download --manifest lidc.tcia --out dicom      (or `phantom --out phantom`, to try it all)
+    pellucid lung-ct prepare --data dicom --readings xml --out patches
     """
 
 
@@ -34,6 +36,62 @@ def phantom(out: Path, patients: int, seed: int) -> None:
     click.echo(
         f"{patients} patients: series in {out / 'dicom'}, readings in {out / 'xml'}, the truth in {out / 'phantom.json'}"
     )
+
+
+@lung_ct.command(short_help="CT series from the archive.")
+@click.option(
+    "--manifest",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.tcia",
+    help="The series, as the archive's web site lists them.",
+)
+@click.option("--patient", "patients", multiple=True, metavar="ID", help="Or all CT series of a patient; repeat.")
+@click.option(
+    "--collection", default="LIDC-IDRI", show_default=True, metavar="NAME", help="Where patients are looked for."
+)
+@click.option("--server", default=None, metavar="URL", help="Another server that speaks NBIA's REST protocol.")
+@click.option("--have", type=_FOLDER, metavar="FOLDER", help="Series that are on disk; they are not asked for.")
+@click.option(
+    "--out", type=_FOLDER, required=True, metavar="FOLDER", help="A folder for each series; goes on if begun."
+)
+@click.option("--key", type=_FILE, metavar="FILE", help=_KEY_HELP)
+@click.option(
+    "--workers", type=click.IntRange(1, 16), default=4, show_default=True, metavar="N", help="Series at a time."
+)
+@click.option("--tries", type=click.IntRange(1), default=6, show_default=True, metavar="N", help="For each series.")
+def download(
+    manifest: Path | None,
+    patients: tuple[str, ...],
+    collection: str,
+    server: str | None,
+    out: Path,
+    key: Path | None,
+    tries: int,
+    **more: Any,
+) -> None:
+    """Get CT series, several at a time, checked by their checksums; started again, it goes on where it stopped."""
+    from pellucid.cli import screen
+    from pellucid.studies import lung_ct as study
+
+    source = study.Server(server) if server else study.Server()
+    if (manifest is None) == (not patients):
+        raise click.UsageError("say which series: --manifest FILE.tcia, or --patient ID.")
+    uids = study.read_manifest(manifest) if manifest else [u for p in patients for u in source.series(collection, p)]
+    pseudonyms = study.Pseudonyms.kept_in(key or out.with_name(f"{out.name}.key"))
+    with screen.steps() as tell:
+        got = 0
+
+        def heard(more_bytes: int, total: int) -> None:
+            nonlocal got
+            got += more_bytes
+            tell(f"{got / 1e9:.2f} of {total / 1e9:.2f} GB", min(1.0, got / max(total, 1)))
+
+        patience = study.Patience(tries)
+        tally = study.download(source, uids, out, pseudonyms, patience=patience, heard=heard, **more)
+    for line in tally.lines():
+        click.echo(line)
+    if tally.refused:
+        raise click.ClickException(f"{len(tally.refused)} series are missing: the same command tries them again.")
 
 
 @lung_ct.command(short_help="Series and readings become patches.")

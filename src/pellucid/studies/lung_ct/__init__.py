@@ -19,6 +19,8 @@ gets into a file, a log or a file's name: patients and series go by pseudonyms (
 
 from pellucid.studies.lung_ct.agreement import Nodule, match
 from pellucid.studies.lung_ct.annotations import Mark, Outline, Reading, parse
+from pellucid.studies.lung_ct.download import Patience, download
+from pellucid.studies.lung_ct.nbia import Server, read_manifest
 from pellucid.studies.lung_ct.patches import load, read_index
 from pellucid.studies.lung_ct.phantom import Chest, PhantomNodule, chest
 from pellucid.studies.lung_ct.phantom_files import write as write_phantom
@@ -34,6 +36,7 @@ __all__ = [
     "Mark",
     "Nodule",
     "Outline",
+    "Patience",
     "PhantomNodule",
     "Pseudonyms",
     "Reading",
@@ -41,8 +44,10 @@ __all__ = [
     "Refused",
     "Scan",
     "Series",
+    "Server",
     "Tally",
     "chest",
+    "download",
     "find",
     "load",
     "match",
@@ -50,6 +55,7 @@ __all__ = [
     "prepare",
     "read",
     "read_index",
+    "read_manifest",
     "split",
     "write_phantom",
 ]

@@ -25,6 +25,10 @@ REASONS = {
     "not a CT reading": "a reading of chest films",
     "annotation elsewhere": "outlines on slices or pixels that the series does not have",
     "no lung": "no air inside the body was found",
+    "not on the server": "the server has no such series",
+    "connection cut": "the download did not get through, however often it was tried",
+    "unsafe archive": "a name that leads elsewhere, a link, or more data than was announced",
+    "damaged archive": "no archive, or files that are not what their checksums say",
 }
 
 
