@@ -30,6 +30,7 @@ from pellucid.methods.difficulty.base import DifficultyMethod
 from pellucid.methods.effect.base import EffectMethod
 from pellucid.methods.example.base import PrototypeMethod
 from pellucid.methods.influence.base import InfluenceMethod
+from pellucid.methods.representation.base import SimilarityMethod
 
 
 @dataclass(frozen=True)
@@ -372,6 +373,21 @@ ENTRIES: dict[str, Entry] = {
         base={"diversity": pc.ActivationMaximization(shape=(2, 8, 8), steps=6, images=2)},
         shown_on={"shape": ("network on pictures",)},
     ),
+    "CKA": Entry(
+        pc.CKA(),
+        ("network on a table", "network on pictures", "network on signals", "function of a table"),
+        {"kernel": "rbf", "bandwidth": 2.0, "unbiased": True, "batch": 8, "seed": 1},
+        base={
+            "bandwidth": pc.CKA(kernel="rbf"),
+            "batch": pc.CKA(unbiased=True),
+            "seed": pc.CKA(unbiased=True, batch=8),
+        },
+    ),
+    "SVCCA": Entry(
+        pc.SVCCA(),
+        ("network on a table", "network on pictures", "function of a table"),
+        {"variance": 0.6, "weights": "projection"},
+    ),
     "TracIn": Entry(
         pc.TracIn(), LABELLED, {"layer": "2", "parameters": ("*bias",)}, shown_on={"layer": ("network on a table",)}
     ),
@@ -458,6 +474,11 @@ def ask(method: Any, world: World, model: Any = None, x: Any = None, **more: Any
         return _look_inside(method, model, x, {"target": world.target, **more})
     if isinstance(method, pc.ActivationMaximization):
         return pc.visualize(model, 1, method)
+    if isinstance(method, SimilarityMethod):
+        rows = np.concatenate([x, _rows((36, *x.shape[1:]), 4, x.dtype)])
+        if isinstance(model, nn.Module):
+            return pc.similarity(model, None, method, inputs=rows, pool=True)
+        return pc.similarity(rows, {"said": model(rows), "two": rows[:, :2]}, method)
     if isinstance(method, DifficultyMethod):
         return pc.hardest(model, x, method, **{"background": world.background, **more})
     if isinstance(method, PrototypeMethod):
@@ -520,6 +541,8 @@ def numbers(record: Any) -> np.ndarray:
         return np.concatenate([np.nan_to_num(np.asarray(one, float), nan=-1).ravel() for one in facts])
     if isinstance(record, pc.ProbeResult):
         return np.concatenate([record.accuracy, record.trained, np.nan_to_num(record.control, nan=-1), record.width])
+    if isinstance(record, pc.Similarity):
+        return record.matrix
     if isinstance(record, pc.Influence | pc.Difficulty):
         return record.scores
     if isinstance(record, pc.Counterfactuals):  # no places: where nearest rows lie side by side, rounding chooses

@@ -6,7 +6,7 @@ an array, a tensor or a data frame.
 
 from pellucid.api.data import hardest, influence, prototypes
 from pellucid.api.files import load
-from pellucid.api.inside import activations, concepts, probe, visualize
+from pellucid.api.inside import activations, concepts, probe, similarity, visualize
 from pellucid.api.judging import advise, compare, estimate, evaluate
 from pellucid.api.outputs import anchor, counterfactual, explain, explain_each, interact
 from pellucid.api.overall import cohorts, effect, importance, rivals, summarize
@@ -32,6 +32,7 @@ __all__ = [
     "probe",
     "prototypes",
     "rivals",
+    "similarity",
     "summarize",
     "visualize",
 ]

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from pellucid.core.budget import Budget
 from pellucid.core.concept_scores import ConceptScores
 from pellucid.core.probe_result import ProbeResult
+from pellucid.core.similarity import Similarity
 from pellucid.core.visualization import Visualization
 
 if TYPE_CHECKING:
     import numpy as np
 
     from pellucid.methods.concept.tcav import TCAV
+    from pellucid.methods.representation.base import SimilarityMethod
     from pellucid.methods.representation.linear_probe import LinearProbe
     from pellucid.methods.vision.activation_maximization import ActivationMaximization
 
@@ -143,3 +145,36 @@ def probe(
     return probing.probe(
         model, X, y, method, layer=layer, control=control, extra=extra, batch_size=batch_size, progress=progress
     )
+def similarity(
+    A: Any,
+    B: Any = None,
+    method: SimilarityMethod | str | None = None,
+    *,
+    inputs: Any = None,
+    layers: str | Sequence[str] | None = None,
+    others: str | Sequence[str] | None = None,
+    pool: bool = False,
+    extra: dict[str, Any] | None = None,
+    batch_size: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Similarity:
+    """How alike are two representations of the same inputs: two layers, or all layers of two networks?
+
+    Parameters
+    ----------
+    A, B : an array (n, ...), what a layer makes of n inputs, or {layer: array}, as `activations` returns; or a network, which is
+        shown `inputs`, once and a batch at a time. None for B compares the layers of A with each other.
+    method : a method value or its spelling; None takes CKA(), linear and biased.
+    inputs : (n, *features) rows or a list of texts, for networks; the rows of arrays stand for the same inputs in the same order.
+    layers : the layers of networks, by name or pattern as in `activations`; None takes all innermost ones that compute something.
+    others : those of B, where it has others than A.
+    pool : average over space, (n, c, *space), or over tokens, (n, t, d), instead of counting every place as a feature of its
+        own. Texts of different lengths are always averaged over their tokens.
+    extra : further inputs of networks, `{name: (n, ...)}`.
+    batch_size : rows per model call; None bounds memory.
+    progress : called with the number of model rows that are done.
+    """
+    from pellucid.methods.representation import run
+
+    view = run.View(inputs, layers, others, pool, extra, batch_size)
+    return run.similarity(A, B, method, view, progress)

@@ -29,6 +29,7 @@ VERBS = {
     "activations": "pellucid.api",
     "concepts": "pellucid.api",
     "probe": "pellucid.api",
+    "similarity": "pellucid.api",
     "evaluate": "pellucid.api",
     "compare": "pellucid.api",
     "advise": "pellucid.api",
@@ -87,6 +88,8 @@ METHODS = {
     "ActivationMaximization": "pellucid.methods.vision.activation_maximization",
     "TCAV": "pellucid.methods.concept.tcav",
     "LinearProbe": "pellucid.methods.representation.linear_probe",
+    "CKA": "pellucid.methods.representation.cka",
+    "SVCCA": "pellucid.methods.representation.svcca",
 }
 
 METRICS = {
@@ -161,6 +164,7 @@ RECORDS = {
     "Visualization": "pellucid.core.visualization",
     "ConceptScores": "pellucid.core.concept_scores",
     "ProbeResult": "pellucid.core.probe_result",
+    "Similarity": "pellucid.core.similarity",
     "Unit": "pellucid.core.visualization",
     "Schema": "pellucid.core.schema",
     "Column": "pellucid.core.schema",

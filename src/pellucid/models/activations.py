@@ -34,6 +34,8 @@ from pellucid.models.prepare import Prepared
 from pellucid.models.tokenized import TokenizedAdapter
 from pellucid.models.torch import Fed, TorchAdapter
 
+_IDLE = (nn.Identity, nn.Flatten, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)  # they repeat what they are given
+
 
 @dataclass(frozen=True, eq=False)
 class Seen:
@@ -96,6 +98,17 @@ def _near(wanted: str, known: list[str]) -> str:
     return (
         f"the nearest are {', '.join(near)}" if near else f"it has {', '.join(known[:12])}{' ...' * (len(known) > 12)}"
     )
+
+
+def innermost(prepared: Prepared) -> tuple[str, ...]:
+    """The layers without layers inside that run and compute something, in the order in which they first do."""
+    net = network_of(prepared.adapter)
+    few = Prepared(prepared.adapter, prepared.inputs.take(slice(0, 1)))
+    inner = [name for name, m in visible(net.model) if not any(True for _ in m.children()) and not isinstance(m, _IDLE)]
+    fed = next(iter(feed(few)))
+    with noting(net.model, inner) as noted, torch.no_grad():
+        said(net, fed)
+    return tuple(name for name, seen in noted.items() if seen.ndim > 1 and seen.shape[0] == 1 and seen.is_floating_point())
 
 
 def stream(prepared: Prepared, layers: Sequence[str], meter: Meter) -> Iterator[Seen]:

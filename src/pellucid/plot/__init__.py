@@ -35,6 +35,7 @@ from pellucid.plot._rules import rules
 from pellucid.plot._scatter import scatter
 from pellucid.plot._scorecard import scorecard
 from pellucid.plot._show import show
+from pellucid.plot._similarity import similarity
 from pellucid.plot._study import study
 from pellucid.plot._superpixels import superpixels
 from pellucid.plot._text import text
@@ -73,6 +74,7 @@ __all__ = [
     "scatter",
     "scorecard",
     "show",
+    "similarity",
     "specimens",
     "study",
     "superpixels",

@@ -23,6 +23,7 @@ from pellucid.core.probe_result import ProbeResult
 from pellucid.core.records import Attribution, Importance
 from pellucid.core.rules import Rules
 from pellucid.core.scores import Comparison, Curve, Scorecard
+from pellucid.core.similarity import Similarity
 from pellucid.core.study import StudyResult
 from pellucid.core.visualization import Visualization
 from pellucid.plot._advice import advice
@@ -42,6 +43,7 @@ from pellucid.plot._probe import probe
 from pellucid.plot._rule_image import rule_image
 from pellucid.plot._rules import rules
 from pellucid.plot._scorecard import scorecard
+from pellucid.plot._similarity import similarity
 from pellucid.plot._study import study
 from pellucid.plot._text import text
 from pellucid.plot._visualization import visualization
@@ -145,3 +147,5 @@ def _(record: ConceptScores, row: int | None = None, ax: Axes | None = None) -> 
 @show.register
 def _(record: ProbeResult, row: int | None = None, ax: Axes | None = None) -> Axes:
     return probe(record, ax)
+def _(record: Similarity, row: int | None = None, ax: Axes | None = None) -> Axes:
+    return similarity(record, ax)
