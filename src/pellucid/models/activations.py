@@ -34,7 +34,14 @@ from pellucid.models.prepare import Prepared
 from pellucid.models.tokenized import TokenizedAdapter
 from pellucid.models.torch import Fed, TorchAdapter
 
-_IDLE = (nn.Identity, nn.Flatten, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)  # they repeat what they are given
+_IDLE = (
+    nn.Identity,
+    nn.Flatten,
+    nn.Dropout,
+    nn.Dropout1d,
+    nn.Dropout2d,
+    nn.Dropout3d,
+)  # they repeat what they are given
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +115,9 @@ def innermost(prepared: Prepared) -> tuple[str, ...]:
     fed = next(iter(feed(few)))
     with noting(net.model, inner) as noted, torch.no_grad():
         said(net, fed)
-    return tuple(name for name, seen in noted.items() if seen.ndim > 1 and seen.shape[0] == 1 and seen.is_floating_point())
+    return tuple(
+        name for name, seen in noted.items() if seen.ndim > 1 and seen.shape[0] == 1 and seen.is_floating_point()
+    )
 
 
 def stream(prepared: Prepared, layers: Sequence[str], meter: Meter) -> Iterator[Seen]:

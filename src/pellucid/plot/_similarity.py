@@ -25,7 +25,9 @@ def similarity(record: Similarity, ax: Axes | None = None) -> Axes:
     a, b = record.matrix.shape
     ax = paper(ax, _height(a, b))
     colours = SEQUENTIAL.with_extremes(bad=FAINT)
-    ax.imshow(np.ma.masked_invalid(record.matrix), cmap=colours, norm=Normalize(0, 1), aspect="auto", interpolation="nearest")
+    ax.imshow(
+        np.ma.masked_invalid(record.matrix), cmap=colours, norm=Normalize(0, 1), aspect="auto", interpolation="nearest"
+    )
     if max(a, b) <= _NUMBERS:
         for i, j in np.ndindex(a, b):
             _number(ax, j, i, float(record.matrix[i, j]), record.matches[i] == j and b > 1)

@@ -58,8 +58,8 @@ class Layers:
         wide = sum(map(sum, self.widths[: 1 if self.same else 2]))
         if not self.held and 8 * size * wide > ROOM:
             raise InputError(
-                f"{size:,} inputs of layers with {wide:,} features in all would be held at once: pool over space (pool=True), name fewer "
-                "layers, give fewer inputs, or average over small batches, as in CKA(unbiased=True, batch=32)."
+                f"{size:,} inputs of layers with {wide:,} features in all would be held at once: pool over space (pool=True), name "
+                "fewer layers, give fewer inputs, or average over small batches, as in CKA(unbiased=True, batch=32)."
             )
         for part in pieces(self.n, size):
             first = self.sources[0].take(rows[part])
@@ -68,10 +68,11 @@ class Layers:
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """matrix, chance, stderr (a, b), NaN where a layer does not vary; what a reader must know."""
+    """matrix, chance, stderr (a, b), NaN where a layer does not vary; which do not, (a,) and (b,); what a reader must know."""
 
     matrix: np.ndarray
     chance: np.ndarray
+    still: tuple[np.ndarray, np.ndarray]
     stderr: np.ndarray | None = None
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -5,9 +5,9 @@ L of the n inputs in the two representations, and H = I - 11'/n,
 
     CKA = HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)),    HSIC(K, L) = tr(K H L H) / (n - 1)^2
 
-With the linear kernel tr(K H L H) = |X'Y|_F^2, X and Y about their means: for p < n features the sums over rows of products of features
-are all there is to keep. CKA does not change under rotations, shifts and isotropic scaling, and does under other
-invertible maps; representations with more features than inputs look alike under it by chance. `unbiased` puts
+With the linear kernel tr(K H L H) = |X'Y|_F^2, X and Y about their means: for p < n features the sums over rows of products of
+features are all there is to keep. CKA does not change under rotations, shifts and isotropic scaling, and does under other invertible
+maps; representations with more features than inputs look alike under it by chance. `unbiased` puts
 the unbiased HSIC_1 of Song et al. (2012) in the place of HSIC, which is 0 on average for representations that have nothing to do
 with each other. `batch` averages HSIC_1 over batches of the inputs, drawn at random, before the quotient is taken (Nguyen, Raghu &
 Kornblith, ICLR 2021), for features too many to keep sums of; its error bar is a jackknife over batches.
@@ -76,7 +76,9 @@ class CKA(SimilarityMethod):
     def compare(self, layers: Layers) -> Compared:
         least = 4 if self.unbiased else 3
         if layers.n < least:
-            raise InputError(f"{layers.n} inputs cannot be compared by {self!r}: give at least {least}, and better hundreds.")
+            raise InputError(
+                f"{layers.n} inputs cannot be compared by {self!r}: give at least {least}, and better hundreds."
+            )
         if self.batch is not None:
             return self._batched(layers, self.batch)
         narrow = max(map(max, layers.widths)) < layers.n
@@ -92,10 +94,14 @@ class CKA(SimilarityMethod):
         """HSIC_1 batch by batch; a last batch of fewer inputs is joined to none and left out."""
         order, count = self.stream().permutation(layers.n), layers.n // batch
         if count < 2:
-            raise InputError(f"{layers.n} inputs do not fill two batches of {batch}: give more, or {type(self).__name__}(unbiased=True).")
+            raise InputError(
+                f"{layers.n} inputs do not fill two batches of {batch}: give more, or {type(self).__name__}(unbiased=True)."
+            )
         parts = [self._whole(a, b) for a, b in layers.blocks(batch, order) if len(a[0]) == batch]
         left = layers.n - count * batch
-        notes = (f"{count} batches of {batch} inputs",) + ((f"{left} inputs filled no batch and were left out",) if left else ())
+        notes = (f"{count} batches of {batch} inputs",) + (
+            (f"{left} inputs filled no batch and were left out",) if left else ()
+        )
         return self._ratio(parts, layers.n, notes)
 
     def _read(self, sums: Moments) -> Products:
@@ -108,31 +114,38 @@ class CKA(SimilarityMethod):
     def _ratio(self, parts: list[Products], n: int, notes: tuple[str, ...] = ()) -> Compared:
         """Sums of HSIC over the parts, then the quotient."""
         cross = np.array([part.cross for part in parts])  # (m, a, b)
-        own = [np.array([part.own[side] for part in parts]) for side in (0, 1)]
-        still = [np.all([part.still[side] for part in parts], axis=0) for side in (0, 1)]
-        matrix = _quotient(cross.sum(axis=0), *(values.sum(axis=0) for values in own), *still)
-        chance, stderr = np.where(np.isnan(matrix), np.nan, 0.0), None
+        a, b = (np.array([part.own[side] for part in parts]) for side in (0, 1))
+        still_a, still_b = (_still(parts, side) for side in (0, 1))
+        known = np.outer(~still_a, ~still_b)
+        matrix = _quotient(cross.sum(axis=0), a.sum(axis=0), b.sum(axis=0), known)
+        chance, stderr = np.where(known, 0.0, np.nan), None
         if not self.unbiased:
-            chance = _quotient(np.outer(*parts[0].traces) / (n - 1), own[0][0], own[1][0], *still)
+            chance = _quotient(np.outer(*parts[0].traces) / (n - 1), a[0], b[0], known)
         if self.batch is not None:
-            stderr = _jackknife(cross, own[0], own[1], still)
-        return Compared(matrix, chance, stderr, notes=notes)
+            stderr = _jackknife(cross, a, b, known)
+        return Compared(matrix, chance, (still_a, still_b), stderr, notes=notes)
 
 
-def _quotient(cross: np.ndarray, a: np.ndarray, b: np.ndarray, still_a: np.ndarray, still_b: np.ndarray) -> np.ndarray:
-    """(a, b), NaN where a layer does not vary"""
-    known = np.outer(~still_a & (a > 0), ~still_b & (b > 0))
+def _still(parts: list[Products], side: int) -> np.ndarray:
+    """(k,) the layers that vary in no part, or of which a kernel knows nothing"""
+    own = np.sum([part.own[side] for part in parts], axis=0)
+    return np.asarray(np.all([part.still[side] for part in parts], axis=0) | ~(own > 0))
+
+
+def _quotient(cross: np.ndarray, a: np.ndarray, b: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """(a, b), NaN where nothing is known"""
     scale = np.sqrt(np.outer(a, b), where=known, out=np.ones(known.shape))
     return np.where(known, cross / scale, np.nan)
 
 
-def _jackknife(cross: np.ndarray, a: np.ndarray, b: np.ndarray, still: list[np.ndarray]) -> np.ndarray:
+def _jackknife(cross: np.ndarray, a: np.ndarray, b: np.ndarray, known: np.ndarray) -> np.ndarray:
     """The standard error of the quotient of sums over m batches, each left out in turn"""
-    m = len(cross)
-    left = np.array(
-        [_quotient(cross.sum(0) - cross[k], a.sum(0) - a[k], b.sum(0) - b[k], *still) for k in range(m)]
-    )
-    return np.asarray(np.sqrt((m - 1) * left.var(axis=0)))
+    sums = [values.sum(axis=0) for values in (cross, a, b)]
+    left = [
+        _quotient(*(s - one for s, one in zip(sums, ones, strict=True)), known)
+        for ones in zip(cross, a, b, strict=True)
+    ]
+    return np.asarray(np.sqrt((len(cross) - 1) * np.var(left, axis=0)))
 
 
 def _biased(S: np.ndarray, x: Centre, y: Centre) -> float:

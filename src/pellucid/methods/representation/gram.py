@@ -6,7 +6,8 @@ With D = sum_ij K_ij L_ij, the row sums k_i and l_i, R = sum_i k_i l_i, and the 
     n (n - 3) HSIC_1  = D - 2 R / (n - 2) + S T / ((n - 1) (n - 2))           (unbiased, Song et al. 2012; diagonals set to 0)
 
 Linear kernels x.y are taken about the mean, which changes neither and keeps digits. The radial one is exp(-|x - y|^2 / (2 s^2)),
-with s^2 = fraction^2 times the median of |x - y|^2 over all pairs, a row with itself included (of at most 2,048 rows, spread evenly).
+with s^2 = fraction^2 times the median of |x - y|^2 over all pairs, a row with itself included (of at most 2,048 rows,
+spread evenly), as in the reference implementation of Kornblith et al. (2019).
 """
 
 from __future__ import annotations
@@ -101,7 +102,10 @@ class _Sums:
         self.products += flat[0] @ flat[1].T
         self.rows += sums[0] @ sums[1].T
         for side in (0, 1):
-            self.own[side] += np.einsum("kj,kj->k", flat[side], flat[side]), np.einsum("kj,kj->k", sums[side], sums[side])
+            self.own[side] += (
+                np.einsum("kj,kj->k", flat[side], flat[side]),
+                np.einsum("kj,kj->k", sums[side], sums[side]),
+            )
             self.total[side] += sums[side].sum(axis=1)
 
     def hsic(self, n: int, unbiased: bool) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:

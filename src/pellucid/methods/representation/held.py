@@ -35,14 +35,20 @@ def as_held(given: Any, which: str, pool: bool) -> Held:
     arrays = {str(name): checked(plain_array(values), f"layer {name!r} of {which}") for name, values in layers.items()}
     counts = {name: len(x) for name, x in arrays.items()}
     if len(set(counts.values())) > 1:
-        raise InputError(f"the layers of {which} have different numbers of inputs: {counts}; each needs one row per input.")
+        raise InputError(
+            f"the layers of {which} have different numbers of inputs: {counts}; each needs one row per input."
+        )
     means = {name: mean_of_tokens(x) for name, x in arrays.items()}
     padded = tuple(name for name, mean in means.items() if mean is not None)
     flat = {name: flattened(x, pool, tokens=True) if means[name] is None else means[name] for name, x in arrays.items()}
     for name, x in flat.items():
         if not np.isfinite(x).all():
-            raise InputError(f"layer {name!r} of {which} holds NaN or infinite numbers: leave out the inputs that gave them, or the layer.")
-    return Held(flat, (f"{', '.join(padded)}: averaged over tokens, of which texts have different numbers",) if padded else ())
+            raise InputError(
+                f"layer {name!r} of {which} holds NaN or infinite numbers: leave out the inputs that gave them, or the layer."
+            )
+    return Held(
+        flat, (f"{', '.join(padded)}: averaged over tokens, of which texts have different numbers",) if padded else ()
+    )
 
 
 def flattened(output: np.ndarray, pool: bool, tokens: bool) -> np.ndarray:

@@ -41,7 +41,7 @@ def similarity(A: Any, B: Any, method: Any, view: View, progress: Callable[[int]
     meter.add()
     sources = layers.sources[: 1 if layers.same else 2]
     return Similarity(
-        value=float(np.nanmean(_some(found.matrix, layers))),
+        value=float(np.nanmean(_some(found, layers))),
         matrix=found.matrix,
         chance=found.chance,
         stderr=found.stderr,
@@ -71,10 +71,14 @@ def as_method(method: Any) -> SimilarityMethod:
 def _layers(A: Any, B: Any, view: View, meter: Meter, sessions: contextlib.ExitStack) -> Layers:
     """Two sets of layers over the same inputs; one, compared with itself, where no second is given."""
     if isinstance(B, str | SimilarityMethod | type):
-        raise InputError(f"B={B!r} is a method, not a representation: write similarity(A, B, method), or method=... alone.")
-    networks = [_is_network(given) for given in (A, B)]
-    if not any(networks) and view != View(pool=view.pool):
-        raise InputError("inputs=, layers=, others=, extra= and batch_size= are for networks, and A and B are arrays: leave them out.")
+        raise InputError(
+            f"B={B!r} is a method, not a representation: write similarity(A, B, method), or method=... alone."
+        )
+    for_networks = (view.inputs, view.layers, view.others, view.extra, view.batch_size)
+    if not (_is_network(A) or _is_network(B)) and any(one is not None for one in for_networks):
+        raise InputError(
+            "inputs=, layers=, others=, extra= and batch_size= are for networks, and A and B are arrays: leave them out."
+        )
 
     def source(given: Any, which: str, names: Any) -> Source:
         if not _is_network(given):
@@ -102,29 +106,28 @@ def _is_network(given: Any) -> bool:
     return callable(given) or isinstance(given, TextModel)
 
 
-def _some(matrix: np.ndarray, layers: Layers) -> np.ndarray:
-    """The matrix, unless all of it is NaN."""
-    if np.isnan(matrix).all():
-        still = _still(matrix, layers)
+def _some(found: Compared, layers: Layers) -> np.ndarray:
+    """The matrix, unless nothing in it is known."""
+    if np.isnan(found.matrix).all():
         raise InputError(
-            f"nothing can be compared: {', '.join(map(repr, still))} does not vary over the {layers.n} inputs (or, for a radial kernel, over "
-            "most pairs of them). Give more different inputs, or other layers."
+            f"nothing can be compared: {_still(found, layers)} over the {layers.n} inputs (or, for a radial kernel, most pairs of "
+            "them are equal there). Give inputs that differ more, or other layers."
         )
-    return matrix
+    return found.matrix
 
 
-def _still(matrix: np.ndarray, layers: Layers) -> list[str]:
-    """The layers of which nothing is known."""
-    found = []
-    for names, known in zip(layers.names, ((~np.isnan(matrix)).any(axis=1), (~np.isnan(matrix)).any(axis=0)), strict=True):
-        found += [name for name, yes in zip(names, known, strict=True) if not yes and name not in found]
-    return found
+def _still(found: Compared, layers: Layers) -> str:
+    """The layers of which nothing is known, in words; "" where there are none."""
+    named = [
+        name for names, still in zip(layers.names, found.still, strict=True) for name in np.array(names)[still].tolist()
+    ]
+    names = list(dict.fromkeys(named))
+    return f"{', '.join(map(repr, names))} {'does' if len(names) == 1 else 'do'} not vary" if names else ""
 
 
 def _warnings(found: Compared, layers: Layers) -> tuple[str, ...]:
-    still = _still(found.matrix, layers)
-    said = (f"{', '.join(map(repr, still))} does not vary over the inputs: NaN throughout",) if still else ()
-    return (*said, *found.warnings)
+    still = _still(found, layers)
+    return (*((f"{still} over the inputs: NaN throughout",) if still else ()), *found.warnings)
 
 
 def _largest(stderr: np.ndarray | None) -> float | None:

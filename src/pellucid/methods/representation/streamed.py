@@ -27,7 +27,9 @@ class Streamed(Source):
         self.n, self.packages = len(inputs.x), prepared.adapter.packages
         self.step = inputs.batch_size or (_TEXTS if texts else prepared.adapter.batch_size(inputs.x))
         self.names = innermost(prepared) if layers is None else layers_of(network_of(prepared.adapter).model, layers)
-        self._layered = inputs.x.ndim != 3  # three axes behind pictures or ids are tokens; behind signals, channels come first
+        self._layered = (
+            inputs.x.ndim != 3
+        )  # three axes behind pictures or ids are tokens; behind signals, channels come first
         self.widths = tuple(x.shape[1] for x in self._look(np.arange(1)))
         self.notes = ("layers of texts averaged over tokens",) if texts else ()
 
@@ -49,8 +51,8 @@ class Streamed(Source):
                 room = whole.setdefault(name, np.empty((len(rows), flat.shape[1])))
                 if flat.shape[1] != room.shape[1]:
                     raise ModelError(
-                        f"layer {name!r} gives {flat.shape[1]} features for some inputs and {room.shape[1]} for others: name layers whose "
-                        "output does not depend on the length of a text."
+                        f"layer {name!r} gives {flat.shape[1]} features for some inputs and {room.shape[1]} for others: name "
+                        "layers whose output does not depend on the length of a text."
                     )
                 room[seen.rows] = flat
         return [whole[name] for name in self.names]

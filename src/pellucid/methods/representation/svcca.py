@@ -6,12 +6,13 @@ its variance; with U and V the orthonormal bases (n, r) and (n, s) that are left
 
     SVCCA = mean of the singular values of U'V, the canonical correlations, min(r, s) of them
 
-Without the cut (`variance=1`) this is CCA, which no invertible linear map changes. `weights="projection"` is the projection-weighted mean
-of Morcos, Raghu & Bengio (NeurIPS 2018): correlation i counts sum_j |h_i . x_j|, over the features x_j of the first
+Without the cut (`variance=1`) this is CCA, which no invertible linear map changes. `weights="projection"` is the projection-
+weighted mean of Morcos, Raghu & Bengio (NeurIPS 2018): correlation i counts sum_j |h_i . x_j|, over the features x_j of the first
 representation, h_i its canonical variable; it is not symmetric.
 
 r + s directions of n inputs have r + s - (n - 1) correlations of 1 whatever they are, so as many inputs are needed.
-`chance` is sqrt(max(r, s) / (n - 1)), the root of the mean squared correlation over all pairings of inputs, an upper bound of the mean one.
+`chance` is sqrt(max(r, s) / (n - 1)), the root of the mean squared correlation over all pairings of inputs, an upper
+bound of the mean one.
 """
 
 from __future__ import annotations
@@ -116,13 +117,13 @@ class SVCCA(SimilarityMethod):
         """Refuse what dimension alone makes alike."""
         for a, one in zip(layers.names[0], first, strict=True):
             for b, other in zip(layers.names[1], second, strict=True):
-                forced = len(one) + len(other) - (layers.n - 1)
+                forced = min(len(one) + len(other) - (layers.n - 1), len(one), len(other))
                 if forced > 0 and not (one.still or other.still):
                     raise InputError(
-                        f"{layers.n} inputs are too few for layers {a!r} and {b!r}, with {len(one)} and {len(other)} directions: at least "
-                        f"{min(forced, len(one), len(other))} of their correlations would be 1 whatever the layers hold. Give more inputs than "
-                        f"both have directions (better {_FEW} times as many), keep less variance as in SVCCA(variance=0.9), pool over "
-                        "space, or take CKA(unbiased=True)."
+                        f"{layers.n} inputs are too few for layers {a!r} and {b!r}, with {len(one)} and {len(other)} directions: "
+                        f"{forced} of their correlations would be 1 whatever the layers hold. Give more inputs than both have "
+                        f"directions (better {_FEW} times as many), keep less variance as in SVCCA(variance=0.9), pool over space, "
+                        "or take CKA(unbiased=True)."
                     )
 
     def _all(self, layers: Layers, first: list[Directions], second: list[Directions], between: Between) -> Compared:
@@ -140,7 +141,10 @@ class SVCCA(SimilarityMethod):
                 f"{layers.n} inputs for up to {most} directions in two layers: correlations are high by chance (compare `chance`)",
             )
         kept = [f"{min(map(len, s))} to {max(map(len, s))}" for s in (first, second)]
-        return Compared(matrix, chance, None, warnings, (f"directions kept: {kept[0]} in `rows`, {kept[1]} in `columns`",))
+        still = (np.array([one.still for one in first]), np.array([other.still for other in second]))
+        return Compared(
+            matrix, chance, still, None, warnings, (f"directions kept: {kept[0]} in `rows`, {kept[1]} in `columns`",)
+        )
 
     def _mean(self, between: np.ndarray, one: Directions) -> float:
         """between (r, s), of orthonormal bases -> the mean canonical correlation"""
