@@ -147,5 +147,8 @@ def _(record: ConceptScores, row: int | None = None, ax: Axes | None = None) -> 
 @show.register
 def _(record: ProbeResult, row: int | None = None, ax: Axes | None = None) -> Axes:
     return probe(record, ax)
+
+
+@show.register
 def _(record: Similarity, row: int | None = None, ax: Axes | None = None) -> Axes:
     return similarity(record, ax)
