@@ -6,8 +6,8 @@ L of the n inputs in the two representations, and H = I - 11'/n,
     CKA = HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)),    HSIC(K, L) = tr(K H L H) / (n - 1)^2
 
 With the linear kernel tr(K H L H) = |X'Y|_F^2, X and Y about their means: for p < n features the sums over rows of products of
-features are all there is to keep. CKA does not change under rotations, shifts and isotropic scaling, and does under other invertible
-maps; representations with more features than inputs look alike under it by chance. `unbiased` puts
+features are all there is to keep. CKA does not change under rotations, shifts and isotropic scaling, and does under other
+invertible maps; representations with more features than inputs look alike under it by chance. `unbiased` puts
 the unbiased HSIC_1 of Song et al. (2012) in the place of HSIC, which is 0 on average for representations that have nothing to do
 with each other. `batch` averages HSIC_1 over batches of the inputs, drawn at random, before the quotient is taken (Nguyen, Raghu &
 Kornblith, ICLR 2021), for features too many to keep sums of; its error bar is a jackknife over batches.
