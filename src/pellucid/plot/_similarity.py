@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -56,7 +56,7 @@ def _title(record: Similarity) -> str:
     return f"{name}{more}{of} of layers over {record.n:,} inputs"
 
 
-def _name(ax: Axes, axis: str, names: Sequence[str]) -> None:
+def _name(ax: Axes, axis: Literal["x", "y"], names: Sequence[str]) -> None:
     """As many names as are readable, in type as small as must be."""
     room = 72 * (ax.get_figure(root=True).get_size_inches()[int(axis == "y")] - 1.6) / len(names)  # type: ignore[union-attr]
     size = float(np.clip(0.85 * room, _SMALLEST, SMALL))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -86,6 +87,6 @@ class SimilarityMethod(Method):
         """-> (a, b) for every layer of the one set and every layer of the other"""
 
 
-def is_still(variation: np.ndarray, size: np.ndarray) -> np.ndarray:
+def is_still(variation: Any, size: Any) -> np.ndarray:
     """Sums of squares about the mean and about zero -> whether there is nothing but rounding in the first"""
     return np.asarray(variation <= _STILL * size)

@@ -140,11 +140,10 @@ def _quotient(cross: np.ndarray, a: np.ndarray, b: np.ndarray, known: np.ndarray
 
 def _jackknife(cross: np.ndarray, a: np.ndarray, b: np.ndarray, known: np.ndarray) -> np.ndarray:
     """The standard error of the quotient of sums over m batches, each left out in turn"""
-    sums = [values.sum(axis=0) for values in (cross, a, b)]
+    every = (cross.sum(axis=0), a.sum(axis=0), b.sum(axis=0))
     left = [
-        _quotient(*(s - one for s, one in zip(sums, ones, strict=True)), known)
-        for ones in zip(cross, a, b, strict=True)
-    ]
+        _quotient(every[0] - cross[k], every[1] - a[k], every[2] - b[k], known) for k in range(len(cross))
+    ]  # (m, a, b)
     return np.asarray(np.sqrt((len(cross) - 1) * np.var(left, axis=0)))
 
 

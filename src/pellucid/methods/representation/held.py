@@ -38,17 +38,17 @@ def as_held(given: Any, which: str, pool: bool) -> Held:
         raise InputError(
             f"the layers of {which} have different numbers of inputs: {counts}; each needs one row per input."
         )
-    means = {name: mean_of_tokens(x) for name, x in arrays.items()}
-    padded = tuple(name for name, mean in means.items() if mean is not None)
-    flat = {name: flattened(x, pool, tokens=True) if means[name] is None else means[name] for name, x in arrays.items()}
-    for name, x in flat.items():
-        if not np.isfinite(x).all():
+    flat, padded = {}, []
+    for name, x in arrays.items():
+        mean = mean_of_tokens(x)
+        flat[name] = flattened(x, pool, tokens=True) if mean is None else mean
+        padded += [] if mean is None else [name]
+        if not np.isfinite(flat[name]).all():
             raise InputError(
                 f"layer {name!r} of {which} holds NaN or infinite numbers: leave out the inputs that gave them, or the layer."
             )
-    return Held(
-        flat, (f"{', '.join(padded)}: averaged over tokens, of which texts have different numbers",) if padded else ()
-    )
+    said = (f"{', '.join(padded)}: averaged over tokens, of which texts have different numbers",) if padded else ()
+    return Held(flat, said)
 
 
 def flattened(output: np.ndarray, pool: bool, tokens: bool) -> np.ndarray:

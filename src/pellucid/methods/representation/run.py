@@ -55,7 +55,7 @@ def similarity(A: Any, B: Any, method: Any, view: View, progress: Callable[[int]
             packages=tuple({name: None for source in sources for name in source.packages}),
             stderr=_largest(found.stderr),
             warnings=_warnings(found, layers),
-            notes=tuple(dict.fromkeys(note for part in (*sources, found) for note in part.notes)),
+            notes=tuple(dict.fromkeys((*(note for source in sources for note in source.notes), *found.notes))),
         ),
     )
 

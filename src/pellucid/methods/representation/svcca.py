@@ -111,7 +111,8 @@ class SVCCA(SimilarityMethod):
         real = squares[squares > _RANK * squares.max()]
         if not len(real):
             return 1
-        return int(min(np.searchsorted(real.cumsum() / real.sum(), self.variance - 1e-12) + 1, len(real)))
+        enough = int(np.searchsorted(real.cumsum() / real.sum(), self.variance - 1e-12)) + 1
+        return min(enough, len(real))
 
     def _check(self, layers: Layers, first: list[Directions], second: list[Directions]) -> None:
         """Refuse what dimension alone makes alike."""
@@ -135,7 +136,7 @@ class SVCCA(SimilarityMethod):
                     matrix[i, j] = self._mean(between(i, j), one)
                     chance[i, j] = np.sqrt(max(len(one), len(other)) / (layers.n - 1))
         most = max(len(one) + len(other) for one in first for other in second)
-        warnings = ()
+        warnings: tuple[str, ...] = ()
         if layers.n < _FEW * most:
             warnings = (
                 f"{layers.n} inputs for up to {most} directions in two layers: correlations are high by chance (compare `chance`)",
