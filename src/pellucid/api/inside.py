@@ -145,6 +145,8 @@ def probe(
     return probing.probe(
         model, X, y, method, layer=layer, control=control, extra=extra, batch_size=batch_size, progress=progress
     )
+
+
 def similarity(
     A: Any,
     B: Any = None,
