@@ -154,6 +154,7 @@ RECORDS = {
     **dict.fromkeys(["RuleCard", "PointsCard"], "pellucid.core.model_card"),
     "Advice": "pellucid.core.advice",
     "StudyResult": "pellucid.core.study",
+    "PositionalBias": "pellucid.core.positional",
     **dict.fromkeys(["Rules", "Condition"], "pellucid.core.rules"),
     "Counterfactuals": "pellucid.core.counterfactuals",
     **dict.fromkeys(["ChangeSummary", "GroupRecourse"], "pellucid.core.change_summary"),

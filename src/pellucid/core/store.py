@@ -30,6 +30,7 @@ NESTED = {  # parts of records that are no public names
     **dict.fromkeys(["Suggestion", "Trial"], "pellucid.core.advice"),
     "Rule": "pellucid.core.model_card",
     **dict.fromkeys(["Arm", "Contrast"], "pellucid.core.study"),
+    **dict.fromkeys(["Reply", "BiasLine", "RoleLine", "Remedy"], "pellucid.core.positional"),
 }
 
 

@@ -20,6 +20,7 @@ from pellucid.core.errors import InputError
 from pellucid.core.examples import Examples
 from pellucid.core.influence import Influence
 from pellucid.core.probe_result import ProbeResult
+from pellucid.core.positional import PositionalBias
 from pellucid.core.records import Attribution, Importance
 from pellucid.core.rules import Rules
 from pellucid.core.scores import Comparison, Curve, Scorecard
@@ -40,6 +41,7 @@ from pellucid.plot._image import image
 from pellucid.plot._importance import importance
 from pellucid.plot._influence import difficulty, influence
 from pellucid.plot._probe import probe
+from pellucid.plot._positional import orders
 from pellucid.plot._rule_image import rule_image
 from pellucid.plot._rules import rules
 from pellucid.plot._scorecard import scorecard
@@ -117,6 +119,11 @@ def _(record: Counterfactuals, row: int | None = None, ax: Axes | None = None) -
 @show.register
 def _(record: Examples, row: int | None = None, ax: Axes | None = None) -> Axes:
     return examples(record, ax=ax)
+
+
+@show.register
+def _(record: PositionalBias, row: int | None = None, ax: Axes | None = None) -> Axes:
+    return orders(record, ax=ax)
 
 
 @show.register

@@ -45,10 +45,10 @@ def render(study: Study, token: str = "") -> str:
     )
 
 
-def environment() -> Environment:
+def environment(package: str = "pellucid.studies.human") -> Environment:
     """Templates in which everything is escaped that is not said to be markup."""
     return Environment(
-        loader=PackageLoader("pellucid.studies.human"),
+        loader=PackageLoader(package),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
