@@ -25,6 +25,7 @@ from pellucid.cli.hardest import hardest
 from pellucid.cli.influence import influence
 from pellucid.cli.lung_ct import lung_ct
 from pellucid.cli.methods import methods
+from pellucid.cli.positional_bias import positional_bias
 from pellucid.cli.prototypes import prototypes
 from pellucid.cli.study import study
 from pellucid.cli.visualize import visualize
@@ -114,6 +115,7 @@ _COMMANDS = (
     methods,
     study,
     lung_ct,
+    positional_bias,
 )
 for _command in _COMMANDS:
     app.add_command(_command)

@@ -5,8 +5,8 @@ the log-odds s of a against b (positive: towards a) in each order,
 
     swing = s_0 - s_1        position = swing / 2        content = (s_0 + s_1) / 2
 
-so s_0 = content + position and s_1 = content - position: what the order adds, to whichever option is named first, and what stays when
-it is changed. For a model whose log-odds are such a sum, averaging over both orders takes the order out exactly.
+so s_0 = content + position and s_1 = content - position: what the order adds, to whichever option is named first, and what
+stays when it is changed. For a model whose log-odds are such a sum, averaging over both orders takes the order out exactly.
 """
 
 from __future__ import annotations
@@ -113,9 +113,9 @@ class BiasLine:
 
     `unclear` of them had an answer that names neither option, or both. Of the `clear` ones, `same` answers stay, `first` follow
     the option named first and `second` the one named second. (low, high) are exact 95 % intervals: of the share of clear
-    combinations that follow the first option, and of `first` among those that follow the order. `p` is the exact two-sided test that
-    the two directions are equally likely, `p_holm` allows for all lines of its kind. `position` is the mean log-odds that being
-    named first adds, `swing` twice that, `asymmetry` the mean of b-first less a-first in size.
+    combinations that follow the first option, and of `first` among those that follow the order. `p` is the exact two-sided
+    test that the two directions are equally likely, `p_holm` allows for all lines of its kind. `position` is the mean of the
+    log-odds that being named first adds (half the swing), `asymmetry` the mean of b-first less a-first in size.
     """
 
     by: str
@@ -150,8 +150,9 @@ class BiasLine:
 
 @dataclass(frozen=True)
 class RoleLine:
-    """What tokens of one role say, over the explained prompts: the mean of their summed values towards the option named first, with
-    a 95 % interval over combinations, and the mean share of all absolute values. `order` is "both", "a first" or "b first"."""
+    """What tokens of one role say, over the explained prompts: the mean of their summed values towards the option named
+    first, with a 95 % interval over combinations, and the mean share of all absolute values. `order` is "both", "a first"
+    or "b first"."""
 
     role: str
     order: str
@@ -164,8 +165,9 @@ class RoleLine:
 
 @dataclass(frozen=True)
 class Remedy:
-    """What is left of the bias when decisions are made in another way; all are by the sign of log-odds. `passes` of the model for each
-    decision, `extra` ones once and for all; `kept` is the share of decisions on which both orders agreed before that stay the same."""
+    """What is left of the bias when decisions are made in another way; all are by the sign of log-odds. `passes` of the
+    model for each decision, `extra` ones once and for all; `kept` is the share of decisions on which both orders agreed
+    before that stay the same."""
 
     name: str
     passes: float
@@ -187,10 +189,11 @@ class Remedy:
 class PositionalBias(Record):
     """What a study of positional bias found.
 
-    `replies` are all prompts and answers, in the order of the plan; `lines` are counts and tests (over all, by category, style and pair,
-    and for the control of names without meaning); `attributions` explain the combinations with the numbers `explained`, two rows each,
-    a first and b first; `roles` sum them up; `remedies` say what helps. `p_pairs` is the test that allows for all
-    combinations of a pair moving together; `misnamed` counts questions about an option against itself that got another answer.
+    `replies` are all prompts and answers, in the order of the plan; `lines` are counts and tests (over all, by category,
+    style and pair, and for the control of names without meaning); `attributions` explain the combinations with the numbers
+    `explained`, two rows each, a first and b first; `roles` sum them up; `remedies` say what helps. `p_pairs` is the test
+    that allows for all combinations of a pair moving together; `misnamed` counts questions about an option against itself
+    that got another answer.
     """
 
     title: str
@@ -235,7 +238,9 @@ class PositionalBias(Record):
     @property
     def sentences(self) -> tuple[str, ...]:
         """What was found, in words."""
-        return tuple(sentence for sentence in (_overall(self), _strongest(self), _log_odds(self), _unclear(self)) if sentence)
+        return tuple(
+            sentence for sentence in (_overall(self), _strongest(self), _log_odds(self), _unclear(self)) if sentence
+        )
 
     @property
     def verdict(self) -> str:
@@ -262,7 +267,12 @@ def _overall(result: PositionalBias) -> str:
     changed = f"The order of the options changes the answer in {whole.discordant} of {whole.clear} combinations"
     ways = f"{whole.first} times in favour of the option named first, {whole.second} times of the one named second"
     sure = "which chance may explain" if result.biased is None else "more than chance explains"
-    return f"{changed}: {ways}, {sure} (p = {whole.p:.2g})."
+    return f"{changed}: {ways}, {sure} (p {p_text(whole.p)})."
+
+
+def p_text(p: float) -> str:
+    """`= 0.03`, and nothing smaller than one in ten thousand."""
+    return "< 0.0001" if p < 1e-4 else f"= {p:.2g}"
 
 
 def _strongest(result: PositionalBias) -> str:
@@ -270,6 +280,8 @@ def _strongest(result: PositionalBias) -> str:
     found = [line for line in result.lines if line.by in ("category", "style") and line.p_holm < 0.05]
     if not found:
         return ""
+    if len(found) == len([line for line in result.lines if line.by in ("category", "style")]):
+        return "So it is in every single category and style, all of them allowed for."
     told = (f"{line.name} ({line.discordant} of {line.clear}, {_side(line)})" for line in found)
     return f"Beyond chance on their own, all categories and styles allowed for: {', '.join(told)}."
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 
@@ -17,7 +19,9 @@ def orders(record: PositionalBias, by: tuple[str, ...] = ("all", "category", "st
     """The share of combinations whose answer follows the option named first (right) or second (left); `by` chooses lines."""
     lines = [line for kind in by for line in record.lines if line.by == kind]
     if not lines:
-        raise InputError(f"there is no line by {', '.join(by)}: choose among {', '.join({line.by for line in record.lines})}.")
+        raise InputError(
+            f"there is no line by {', '.join(by)}: choose among {', '.join({line.by for line in record.lines})}."
+        )
     ax = paper(ax, 1.35 + _LINE * len(lines))
     for row, line in enumerate(lines):
         _shares(ax, row, line)
@@ -25,8 +29,9 @@ def orders(record: PositionalBias, by: tuple[str, ...] = ("all", "category", "st
     name_rows(ax, [f"{shorten(line.name, 30)} ({line.clear})" for line in lines])
     leave_room(ax, -1.0, 1.0, (True, True))
     ax.set_xticks([-1, -0.5, 0, 0.5, 1], labels=["100\u00a0%", "50\u00a0%", "0", "50\u00a0%", "100\u00a0%"])
-    footer = "← follow the option named second · follow the one named first →\nof the combinations in brackets; "
-    return dress(ax, shorten(record.title, 60), footer + "whiskers: exact 95\u00a0% intervals of the share to the right")
+    sides = "← follow the option named second · follow the one named first →"
+    footer = f"{sides}\nof the combinations in brackets; whiskers: exact 95\u00a0% intervals of the share to the right"
+    return dress(ax, shorten(record.title, 60), footer)
 
 
 def _shares(ax: Axes, row: int, line: BiasLine) -> None:
@@ -40,7 +45,8 @@ def _shares(ax: Axes, row: int, line: BiasLine) -> None:
     ends = ((line.first_high, line.first, "left", 5), (left, line.second, "right", -5))
     for x, count, side, away in ends:
         if count:
-            ax.annotate(f"{count}", (x, row), (away, 0), textcoords="offset points", ha=side, va="center", fontsize=SMALL)
+            beside: dict[str, Any] = {"textcoords": "offset points", "ha": side, "va": "center", "fontsize": SMALL}
+            ax.annotate(f"{count}", (x, row), (away, 0), **beside)
 
 
 def roles(record: PositionalBias, order: str = "both", ax: Axes | None = None) -> Axes:
@@ -71,7 +77,9 @@ def _role(ax: Axes, row: int, line: RoleLine) -> None:
         far = line.high if line.mean >= 0 else line.low
     side, away = ("left", 5) if line.mean >= 0 else ("right", -5)
     said = f"{line.mean:+.2f}".replace("-", "\u2212")
-    ax.annotate(said, (far, row), (away, 0), textcoords="offset points", ha=side, va="center", fontsize=SMALL, color=INK)
+    ax.annotate(
+        said, (far, row), (away, 0), textcoords="offset points", ha=side, va="center", fontsize=SMALL, color=INK
+    )
 
 
 def _indented(role: str) -> str:

@@ -1,9 +1,9 @@
 """What an answer says: one of the two options, or neither. Nothing is forced.
 
-An answer counts for an option if it names that option and not the other one: "MSFT", "**msft**." and "I would choose MSFT" count,
-"MSFT or NVDA", "both" and an empty answer do not. Names are compared in Unicode's compatible form without regard to case and
-white space, as whole words where their script separates words; the longer name is looked for first, so that "Bank of America" does not
-name "America" too.
+An answer counts for an option if it names that option and not the other one: "MSFT", "**msft**." and "I would choose MSFT"
+count, "MSFT or NVDA", "both" and an empty answer do not. Names are compared in Unicode's compatible form without regard to
+case and white space, as whole words where their script separates words; the longer name is looked for first, so that "Bank
+of America" does not name "America" too.
 """
 
 from __future__ import annotations

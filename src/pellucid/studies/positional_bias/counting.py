@@ -1,13 +1,13 @@
 """Combinations -> counts, exact intervals and tests, over all and by category, style and pair.
 
-Under the hypothesis that no position is favoured, a combination whose answer changes with the order is as likely to follow the option
-named first as the one named second: with n such combinations, k of them first, k is binomial (n, 1/2) (the sign test; for
-paired answers McNemar's exact test). p is two-sided and exact; intervals are those of Clopper & Pearson 1934; the lines of one
-kind (categories and styles together, pairs) share Holm's 1979 correction.
+Under the hypothesis that no position is favoured, a combination whose answer changes with the order is as likely to follow
+the option named first as the one named second: with n such combinations, k of them first, k is binomial (n, 1/2) (the sign
+test; for paired answers McNemar's exact test). p is two-sided and exact; intervals are those of Clopper & Pearson 1934; the
+lines of one kind (categories and styles together, pairs) share Holm's 1979 correction.
 
-The binomial test takes combinations for independent. Those of one pair may move together, so beside it stands a test that only takes
-pairs for independent (`p_pairs`): the sign of each pair's first-less-second count is flipped in all ways. With six pairs it cannot
-fall below 2 / 64 = 0.03.
+The binomial test takes combinations for independent. Those of one pair may move together, so beside it stands a test that
+only takes pairs for independent (`p_pairs`): the sign of each pair's first-less-second count is flipped in all ways. With
+six pairs it cannot fall below 2 / 64 = 0.03.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.special import bdtr
 
 from pellucid.core.positional import BiasLine, Combination
 from pellucid.studies.human.inference import clopper_pearson, holm, sign_flips
@@ -65,8 +65,8 @@ def line(by: str, name: str, combinations: Sequence[Combination]) -> BiasLine:
 
 
 def test(first: int, second: int) -> float:
-    """The exact two-sided test that both directions are equally likely; 1 where nothing moves."""
-    return float(binomtest(first, first + second, 0.5).pvalue) if first + second else 1.0
+    """The exact two-sided test that both directions are equally likely: twice the smaller tail; 1 where nothing moves."""
+    return min(1.0, 2 * float(bdtr(min(first, second), first + second, 0.5))) if first + second else 1.0
 
 
 def over_pairs(combinations: Sequence[Combination], seed: int) -> float:

@@ -1,8 +1,8 @@
 """Why the order decides: Shapley values of the user's tokens for the log-odds of a against b, in both orders of a combination.
 
-The log-odds are zero where the model prefers neither option, but a Shapley value's base is not that zero: it is the log-odds when
-all of the user's tokens are hidden, and the values add up to score - base. Both orders are asked with the same a and b, so a value above
-zero speaks for a in either; only the frame (system message, template) is never hidden.
+The log-odds are zero where the model prefers neither option, but a Shapley value's base is not that zero: it is the
+log-odds when all of the user's tokens are hidden, and the values add up to score - base. Both orders are asked with the same a
+and b, so a value above zero speaks for a in either; only the frame (system message, template) is never hidden.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ def sample(discordant: Sequence[int], plan: Plan) -> tuple[int, ...]:
     return tuple(discordant[i] for i in sorted(drawn.tolist()))
 
 
-def explain_orders(model: Any, both: Sequence[Both], plan: Plan, journal: Journal, tell: Tell) -> tuple[Attribution, ...]:
+def explain_orders(
+    model: Any, both: Sequence[Both], plan: Plan, journal: Journal, tell: Tell
+) -> tuple[Attribution, ...]:
     """One record of two rows, a first and b first, for each combination; what was kept is taken over."""
     made = []
     for number, orders in enumerate(both):

@@ -1,8 +1,9 @@
-"""What a run has finished, kept as it goes: answers as JSON lines, explanations as records; a run that is cut off goes on from there.
+"""What a run has finished, kept as it goes: answers as JSON lines, explanations as records; a run that is cut off goes on
+from there.
 
-The first line of `answers.jsonl` says which model and which prompts the answers belong to, so that no answer of another model is
-taken over. A last line that was cut off in the middle is asked again. An explanation is a file that appears whole or not at all, and its
-name depends on all that it depends on.
+The first line of `answers.jsonl` says which model and which prompts the answers belong to, so that no answer of another
+model is taken over. A last line that was cut off in the middle is asked again. An explanation is a file that appears whole
+or not at all, and its name depends on all that it depends on.
 """
 
 from __future__ import annotations
@@ -90,7 +91,9 @@ def digest(facts: Any) -> str:
 
 
 def _line(facts: dict[str, Any]) -> str:
-    finite = {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in facts.items()}
+    finite = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in facts.items()
+    }
     return json.dumps(finite, ensure_ascii=False, allow_nan=False) + "\n"
 
 

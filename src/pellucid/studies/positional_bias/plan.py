@@ -3,11 +3,11 @@
 The defaults are the published design after Dimino et al. 2025 (arXiv:2508.18427): four companies, six pairs of them, four
 categories and four styles of advisor, each asked in both orders: 6 x 2 x 4 x 4 = 192 prompts, and 96 comparisons of two orders.
 
-Settled here: every prompt ends with "Answer with only the ticker.", in the screening and in the explanation alike (the published
-text shows the question once with and once without this sentence); `{first}` is whichever option is named first, while A is the same
-company in both orders; and the wording is kept to the letter, so "You are a Aggressive investment advisor." stands as published.
-Whoever wants other words for a name gives a mapping: `styles: {Aggressive: an aggressive, Default: an ordinary}` with
-`system: "You are {style} investment advisor."`.
+Settled here: every prompt ends with "Answer with only the ticker.", in the screening and in the explanation alike (the
+published text shows the question once with and once without this sentence); `{first}` is whichever option is named first,
+while A is the same company in both orders; and the wording is kept to the letter, so "You are a Aggressive investment
+advisor." stands as published. Whoever wants other words for a name gives a mapping: `styles: {Aggressive: an aggressive,
+Default: an ordinary}` with `system: "You are {style} investment advisor."`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from pellucid.core import spelling
 from pellucid.core.errors import InputError, PellucidError
 from pellucid.core.store import appearing
 
-QUESTION = "Between {first} and {second}, which is the better investment based on {category}? Answer with only the ticker."
+QUESTION = (
+    "Between {first} and {second}, which is the better investment based on {category}? Answer with only the ticker."
+)
 SYSTEM = (
     "You are a {style} investment advisor. When presented with two company ticker symbols, you must select exactly one based on "
     "specified criteria."
@@ -55,7 +57,7 @@ class Plan:
     tokens: Literal["first", "all"] = "first"
     answer_tokens: int = 12
     method: str = "KernelShap(samples=256)"
-    masker: str = "Tokens(fill='...')"
+    masker: str = "Tokens(span='user', fill='...')"
     most: int = 24
     nonsense: tuple[str, ...] = ("QXZV", "WJKP", "ZFBQ")
     identical: bool = True
@@ -81,7 +83,9 @@ class Plan:
         try:
             given = yaml.safe_load(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise InputError(f"there is no plan {path.name}: give a YAML file, or no --plan for the published one.") from None
+            raise InputError(
+                f"there is no plan {path.name}: give a YAML file, or no --plan for the published one."
+            ) from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise InputError(f"{path.name} is no YAML: {' '.join(str(error).split())}") from error
         return cls.from_dict(given or {})
@@ -90,7 +94,9 @@ class Plan:
     def from_dict(cls, given: Any) -> Plan:
         """A plan of plain values; names that no plan has are refused."""
         if not isinstance(given, Mapping):
-            raise InputError(f"a plan is a mapping, `options: [MSFT, NVDA]` and so on; this is a {type(given).__name__}.")
+            raise InputError(
+                f"a plan is a mapping, `options: [MSFT, NVDA]` and so on; this is a {type(given).__name__}."
+            )
         known = [field.name for field in dataclasses.fields(cls)]
         for name in given:
             if name not in known:
@@ -157,7 +163,9 @@ def _check_templates(plan: Plan) -> None:
     for name, allowed in (("question", PLACES), ("system", ("category", "style"))):
         for place in re.findall(r"\{([^{}]*)\}", getattr(plan, name)):
             if place not in allowed:
-                raise InputError(f"{name} has a place {{{place}}}: it may have {', '.join(f'{{{one}}}' for one in allowed)}.")
+                raise InputError(
+                    f"{name} has a place {{{place}}}: it may have {', '.join(f'{{{one}}}' for one in allowed)}."
+                )
     for place in ("first", "second"):
         if f"{{{place}}}" not in plan.question:
             raise InputError(f"the question has no place {{{place}}}: both options have to be named in it.")
@@ -170,7 +178,9 @@ def _check_templates(plan: Plan) -> None:
 
 def _check_numbers(plan: Plan) -> None:
     if plan.tokens not in ("first", "all"):
-        raise InputError(f"tokens: {plan.tokens!r}: log-odds are of the options' 'first' token or of 'all' their tokens.")
+        raise InputError(
+            f"tokens: {plan.tokens!r}: log-odds are of the options' 'first' token or of 'all' their tokens."
+        )
     for name, least in (("answer_tokens", 1), ("most", 0)):
         value = getattr(plan, name)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:

@@ -1,10 +1,10 @@
-"""A small language model with a positional bias of which the truth is known: what the study is checked on, and its demonstration.
+"""A small language model with a positional bias of which the truth is known: the study is checked on it, and shown with it.
 
 A Qwen2 network of two layers and a byte-level tokenizer are trained on the spot on the prompts of a plan. A rule says for each
-combination whether the answer follows the option named "first", the one named "second", or the "content": the option that stands
-higher in a drawn order of merit, wherever it is named. While it learns, random tokens of the question are hidden as a masker hides
-them; where the option that decides is not whole to be seen, the network learns to have no preference. So the log-odds of a coalition are
-about zero without that option and large with it, and a Shapley value has one right place to go.
+combination whether the answer follows the option named "first", the one named "second", or the "content": the option that
+stands higher in a drawn order of merit, wherever it is named. While it learns, random tokens of the question are hidden as
+a masker hides them; where the option that decides is not whole to be seen, the network learns to have no preference. So the
+log-odds of a coalition are about zero without that option and large with it, and a Shapley value has one right place to go.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _CHAT = (
     f"{{% for m in messages %}}{_TURN}{{{{ m['role'] }}}}\n{{{{ m['content'] }}}}{_END}\n{{% endfor %}}"
     f"{{% if add_generation_prompt %}}{_TURN}assistant\n{{% endif %}}"
 )
-_OFTEN, _RATE, _CHECK, _SURE = 0.8, 6e-3, 25, 0.9  # share, peak learning rate, steps between looks, probability that is enough
+_OFTEN = 0.8
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Planted:
         return {p: self._answer(p, ways[p.combination], merit, int(coin)) for p, coin in zip(asked, coins, strict=True)}
 
     def _ways(self, combinations: Sequence[Prompt], rng: np.random.Generator) -> dict[Any, str]:
-        """"first", "second" or "content" for each combination."""
+        """ "first", "second" or "content" for each combination."""
         ways = {prompt.combination: self._usual(prompt) for prompt in combinations}
         if self.rule == "often":
             cells = sorted({_cell(prompt) for prompt in combinations})
@@ -108,7 +108,9 @@ def trained_tokenizer(prompts: Iterable[Prompt], names: Iterable[str]) -> Any:
     made = Tokenizer(models.BPE())
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=8000, min_frequency=1, special_tokens=[_PAD, _TURN, _END], show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=8000, min_frequency=1, special_tokens=[_PAD, _TURN, _END], show_progress=False
+    )
     made.train_from_iterator(_words(prompts, list(names)), trainer)
     made.add_tokens([AddedToken(HIDDEN, lstrip=True, normalized=False)])
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=made, pad_token=_PAD, eos_token=_END)
@@ -120,7 +122,7 @@ def _words(prompts: Iterable[Prompt], names: list[str]) -> list[str]:
     """Words with and without a space before them; names only in their two parts."""
     parts = list(itertools.chain.from_iterable(halves(name) for name in names))
     known = {word for prompt in prompts for text in (prompt.system, _without(prompt)) for word in text.split()}
-    words = [*"system user assistant".split(), *(name for name in parts), *sorted(known)]
+    words = ["system", "user", "assistant", *parts, *sorted(known)]
     return [*words, *(f" {word}" for word in words), "\n", " ", *map(chr, range(33, 127))]
 
 

@@ -12,11 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pellucid.studies.positional_bias.planted import _CHECK, _RATE, _SURE, HIDDEN
+from pellucid.studies.positional_bias.planted import HIDDEN
 from pellucid.studies.positional_bias.prompts import Prompt
 
 _COPIES = 3  # of each prompt with tokens hidden, besides the whole one
 _BATCH = 64
+_RATE = 6e-3  # at its peak
+_CHECK, _SURE = 25, 0.9  # steps between looks, and the probability of every right token that is enough
 
 
 def network(tokenizer: Any, width: int, seed: int) -> Any:
@@ -42,8 +44,8 @@ def network(tokenizer: Any, width: int, seed: int) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class Lessons:
-    """n prompts with their answers: tokens (n, t) filled up at the left, what they are to say next (n, w), -1 beyond the end, and
-    whether the answer can be known (n,): where it cannot, its first token is to be any option's."""
+    """n prompts with their answers: tokens (n, t) filled up at the left, what they are to say next (n, w), -1 beyond the
+    end, and whether the answer can be known (n,): where it cannot, its first token is to be any option's."""
 
     tokens: Tensor
     places: Tensor
@@ -56,16 +58,16 @@ class Lessons:
         wanted, known = self.answers[rows], self.known[rows]
         first = torch.log_softmax(logits[:, 0], dim=-1)
         free = -first[:, self.options].mean(dim=1)
-        certain = F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=-1, reduction="none").view(wanted.shape)
-        return torch.where(known, certain.sum(dim=1), free).mean()
+        each = F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=-1, reduction="none")
+        return torch.where(known, each.view(wanted.shape).sum(dim=1), free).mean()
 
     def logits(self, net: Any, rows: Tensor) -> Tensor:
         width = self.answers.shape[1]
         fed = torch.cat([self.tokens[rows], self.answers[rows][:, :-1].clamp(min=0)], dim=1)
         places = torch.cat([self.places[rows], self.places[rows][:, -1:] + torch.arange(1, width)], dim=1)
         mask = torch.cat([self.places[rows] >= 0, torch.ones(len(rows), width - 1, dtype=torch.bool)], dim=1)
-        made = net(fed, attention_mask=mask.long(), position_ids=places.clamp(min=0), logits_to_keep=width, use_cache=False)
-        logits: Tensor = made.logits
+        where = {"attention_mask": mask.long(), "position_ids": places.clamp(min=0)}
+        logits: Tensor = net(fed, **where, logits_to_keep=width, use_cache=False).logits
         return logits
 
     @torch.no_grad()

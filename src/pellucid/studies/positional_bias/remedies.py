@@ -1,14 +1,18 @@
-"""What takes the bias out, measured before and after. All decisions here are by the sign of log-odds, because answers in words
-cannot be corrected: with s the log-odds of a against b and beta the log-odds that being named first adds,
+"""What takes the bias out, measured before and after.
+
+All decisions here are by the sign of log-odds, because answers in words cannot be corrected. With s the log-odds of a against b
+and beta the log-odds that being named first adds:
 
 - both orders: decide by (s_0 + s_1) / 2. Free of order by construction; two passes for each decision.
-- content-free calibration: beta from names without meaning, per category and style, taken off one pass (the idea of Zhao et al. 2021,
-  "Calibrate Before Use": what the model prefers when there is nothing to prefer is its bias). Nonsense names have sounds
-  of their own; the mean over both orders cancels that.
-- calibration on other pairs: beta is the mean over all other pairs of the same category and style, each asked in both orders (after Zheng
-  et al. 2024, PriDe: a positional prior estimated on some questions is taken off the others). The pair itself is left out.
+- content-free calibration: beta from names without meaning, per category and style, taken off one pass. The idea is that of
+  Zhao et al. 2021, "Calibrate Before Use": what the model prefers when there is nothing to prefer is its bias. Nonsense
+  names have sounds of their own; the mean over both orders cancels that.
+- calibration on other pairs: beta is the mean over all other pairs of the same category and style, each asked in both orders.
+  After Zheng et al. 2024 (PriDe), where a positional prior estimated on some questions is taken off the others. The pair
+  itself is left out.
 
-A calibration is one number per category and style, so it can take out what a framing adds on average, not what it adds to one pair.
+A calibration is one number per category and style, so it can take out what a framing adds on average, not what it adds to
+one pair.
 """
 
 from __future__ import annotations
@@ -75,9 +79,7 @@ def _from_others(others: Sequence[Combination]) -> Bias:
     """The mean of other pairs' positions in the same category and style."""
 
     def bias(one: Combination) -> float:
-        known = [
-            other.position for other in others if _framing(other) == _framing(one) and _pair(other) != _pair(one)
-        ]
+        known = [other.position for other in others if _framing(other) == _framing(one) and _pair(other) != _pair(one)]
         known = [value for value in known if np.isfinite(value)]
         return float(np.mean(known)) if known else 0.0
 

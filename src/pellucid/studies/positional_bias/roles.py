@@ -1,8 +1,8 @@
-"""Values of tokens -> what each role of the question says: the option named first, the one named second, the category, other words.
+"""Values of tokens -> what each role says: the option named first, the one named second, the category, other words.
 
-A token belongs to the role that most of its characters are in. Values speak for a; turned towards the option named first (their
-sign is changed where b is first) they can be summed over both orders, over combinations and over pairs. Of names with several tokens the first
-token and the others are told apart as well.
+A token belongs to the role that most of its characters are in. Values speak for a; turned towards the option named first
+(their sign is changed where b is first) they can be summed over both orders, over combinations and over pairs. Of names
+with several tokens the first token and the others are told apart as well.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ def _sums(record: Attribution, row: int, prompt: Prompt) -> dict[str, tuple[floa
     towards = values if prompt.order == 0 else -values
     whole = np.abs(values).sum()
     found: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(2))
-    for role, value in zip(roles(record.players.labels[row][: len(prompt.user)], prompt, len(values)), towards, strict=True):
+    for role, value in zip(
+        roles(record.players.labels[row][: len(prompt.user)], prompt, len(values)), towards, strict=True
+    ):
         share = np.array([value, abs(value) / whole if whole else 0.0])
         found[role] += share
         if ", " in role:

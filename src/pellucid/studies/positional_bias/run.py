@@ -12,7 +12,7 @@ import numpy as np
 
 from pellucid.core.budget import Budget, Meter, Receipt, receipt
 from pellucid.core.errors import InputError, ModelError
-from pellucid.core.positional import Combination, PositionalBias, Reply, paired
+from pellucid.core.positional import PositionalBias, Reply, paired
 from pellucid.core.records import Attribution
 from pellucid.studies.positional_bias import counting
 from pellucid.studies.positional_bias.explaining import explain_orders, sample
@@ -23,7 +23,18 @@ from pellucid.studies.positional_bias.remedies import remedies
 from pellucid.studies.positional_bias.roles import role_lines
 from pellucid.studies.positional_bias.screening import Screening, Tell, screen
 
-_SCREENED = ("options", "pairs", "categories", "styles", "question", "system", "tokens", "answer_tokens", "nonsense", "identical")
+_SCREENED = (
+    "options",
+    "pairs",
+    "categories",
+    "styles",
+    "question",
+    "system",
+    "tokens",
+    "answer_tokens",
+    "nonsense",
+    "identical",
+)
 
 
 def run(
@@ -131,8 +142,3 @@ def receipt_of(
         notes=tuple(notes),
         warnings=tuple(warned),
     )
-
-
-def discordant(combinations: Sequence[Combination]) -> tuple[int, ...]:
-    """The numbers of those whose answer changes with the order."""
-    return tuple(i for i, one in enumerate(combinations) if one.discordant)

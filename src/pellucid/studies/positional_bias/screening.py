@@ -61,7 +61,9 @@ def _batches(prompts: Sequence[Prompt], batch: int) -> Iterator[list[Prompt]]:
 
 def _ask(model: Any, prompts: Sequence[Prompt], plan: Plan) -> Iterator[Reply]:
     target = None if prompts[0].a == prompts[0].b else log_odds(prompts, plan)
-    said = talking(model, prompts[0].system).ask([one.user for one in prompts], target=target, longest=plan.answer_tokens)
+    said = talking(model, prompts[0].system).ask(
+        [one.user for one in prompts], target=target, longest=plan.answer_tokens
+    )
     scores = np.full(len(prompts), np.nan) if said.scores is None else said.scores
     for prompt, answer, score in zip(prompts, said.texts, scores, strict=True):
         yield Reply(
