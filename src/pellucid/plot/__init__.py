@@ -27,8 +27,8 @@ from pellucid.plot._heatmap import heatmap
 from pellucid.plot._image import gallery, image, picture
 from pellucid.plot._importance import importance
 from pellucid.plot._influence import difficulty, influence
-from pellucid.plot._probe import probe
 from pellucid.plot._positional import orders, roles
+from pellucid.plot._probe import probe
 from pellucid.plot._projection import projection, specimens
 from pellucid.plot._reasons import reasons
 from pellucid.plot._rule_image import rule_image

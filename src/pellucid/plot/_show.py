@@ -19,8 +19,8 @@ from pellucid.core.effect import Effect
 from pellucid.core.errors import InputError
 from pellucid.core.examples import Examples
 from pellucid.core.influence import Influence
-from pellucid.core.probe_result import ProbeResult
 from pellucid.core.positional import PositionalBias
+from pellucid.core.probe_result import ProbeResult
 from pellucid.core.records import Attribution, Importance
 from pellucid.core.rules import Rules
 from pellucid.core.scores import Comparison, Curve, Scorecard
@@ -40,8 +40,8 @@ from pellucid.plot._examples import examples
 from pellucid.plot._image import image
 from pellucid.plot._importance import importance
 from pellucid.plot._influence import difficulty, influence
-from pellucid.plot._probe import probe
 from pellucid.plot._positional import orders
+from pellucid.plot._probe import probe
 from pellucid.plot._rule_image import rule_image
 from pellucid.plot._rules import rules
 from pellucid.plot._scorecard import scorecard
