@@ -164,3 +164,100 @@ def test_summaries_of_nothing_are_answered_in_words():
         pc.summarize(planted(), pc.CounterfactualSummary(by="sex"))
     with pytest.raises(pc.MethodError, match="does not summarize counterfactuals"):
         pc.summarize(happy, pc.SubmodularPick())
+
+
+# --- fits ------------------------------------------------------------------------------------------------------------
+
+
+def curved(n: int, seed: int = 0) -> np.ndarray:
+    """Income bends with education and steps with a kind; savings multiply the two: (n, 4)"""
+    rng = np.random.default_rng(seed)
+    education, kind = rng.uniform(-2, 2, n), rng.integers(0, 2, n).astype(float)
+    income = np.sin(2 * education) + 3 * kind
+    return np.stack([education, kind, income, education * kind], axis=1)
+
+
+@pytest.mark.parametrize("fit", ["linear", "splines", "trees"])
+def test_fits_find_what_they_can_and_say_how_well_on_rows_not_seen(fit: Any):
+    from pellucid.core.schema import Column
+    from pellucid.methods.counterfactual.fits import fitted, foretold
+
+    rows, new = curved(400), curved(400, 1)
+    columns = tuple(Column(name, "number", "float64") for name in ("education", "kind", "income", "savings"))
+    for j in (2, 3):
+        told = foretold(fit, rows, j, (0, 1), columns)
+        left = new[:, j] - fitted(fit, rows, j, (0, 1), columns)(new)
+        assert abs(told - (1 - (left**2).mean() / new[:, j].var())) < 0.12
+    assert (foretold(fit, rows, 3, (0, 1), columns) > 0.98) == (fit == "trees")
+    assert (foretold(fit, rows, 2, (0, 1), columns) > 0.99) == (fit != "linear")
+
+
+@pytest.mark.parametrize("fit", ["linear", "splines", "trees"])
+def test_abduction_action_prediction_is_exact_on_what_was_fitted(fit: Any):
+    """Each row keeps its own noise under the fitted mechanism, found here by a second fit to the same rows."""
+    from pellucid.core.schema import Column
+    from pellucid.methods.counterfactual.fits import fitted
+
+    rows = curved(300)
+    rows[:, 2:] += np.random.default_rng(5).normal(0, 0.3, (300, 2))
+    columns = tuple(Column(f"x{j}", "number", "float64") for j in range(4))
+    found = pc.counterfactual(
+        lambda z: z[:, 2] + z[:, 3] - 4, rows[:5], pc.CausalCounterfactual(pc.Wachter("l2"), fit=fit), target=(0, INF),
+        background=rows, scm={"x2": ("x0", "x1"), "x3": "0.5 * x2"}, constraints=pc.Immutable("x1"),
+    )  # fmt: skip
+    follows = fitted(fit, rows, 2, (0, 1), columns)
+    z, x = found.values, found.original
+    assert found.valid.all() and f"x2 from x0, x1 by {fit}: foretells" in found.receipt.notes[0]
+    noise = (z[:, 2] - follows(z)) - (x[:, 2] - follows(x))
+    assert (np.abs(noise) > 1e-9).tolist() == found.acted[:, 2].tolist()
+    np.testing.assert_allclose(noise[~found.acted[:, 2]], 0, atol=1e-9)
+    third = (z[:, 3] - 0.5 * z[:, 2]) - (x[:, 3] - 0.5 * x[:, 2])
+    np.testing.assert_allclose(third[~found.acted[:, 3]], 0, atol=1e-9)
+    assert (np.abs(third[found.acted[:, 3]]) > 1e-9).all()
+
+
+def test_levels_are_parents_of_every_fit():
+    import pandas as pd
+
+    rng = np.random.default_rng(0)
+    job = rng.choice(["clerk", "nurse", "smith"], 200)
+    pay = np.array([{"clerk": 1.0, "nurse": 3.0, "smith": 2.0}[one] for one in job])
+    rows = pd.DataFrame({"job": job, "pay": pay, "rent": 0.0})
+    for fit in ("linear", "splines", "trees"):
+        found = pc.counterfactual(
+            lambda frame: frame["pay"].to_numpy() - 2.5, rows[job == "clerk"][:1], pc.CausalCounterfactual(fit=fit),
+            target=(0, INF), background=rows, scm={"pay": ("job",)}, constraints=pc.Actionable("job"),
+        )  # fmt: skip
+        assert found.changes() == {"job": ("clerk", "nurse"), "pay": (1.0, pytest.approx(3.0, abs=1e-3))}
+
+
+def test_a_missing_parent_moves_nothing():
+    rows = curved(60)
+    x = rows[:1].copy()
+    x[0, 0] = np.nan
+    found = pc.counterfactual(
+        lambda z: z[:, 3] - 4, x, pc.CausalCounterfactual(pc.Wachter("l2")), target=(0, INF), background=rows,
+        scm={"x3": ("x0", "x1")},
+    )  # fmt: skip
+    assert found.valid[0] and found.changes() == {"x3": (x[0, 3], pytest.approx(4.0))}
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "says"),
+    [
+        ({"scm": {"x3": ()}}, pc.InputError, "no parents are named"),
+        ({"background": np.full((9, 4), np.nan)}, pc.InputError, "no background row has a value"),
+    ],
+)
+def test_fits_that_cannot_be_are_answered_in_words(change: dict[str, Any], error: Any, says: str):
+    given = {"scm": {"x3": ("x0",)}, "background": curved(40), **change}
+    with pytest.raises(error, match=says):
+        pc.counterfactual(
+            lambda z: np.nan_to_num(z[:, 3]) - 4,
+            curved(1),
+            pc.CausalCounterfactual(pc.Wachter("l2")),
+            target=(0, INF),
+            **given,
+        )
+    with pytest.raises(pc.MethodError, match="'splines' or 'trees'"):
+        pc.CausalCounterfactual(fit="forest")

@@ -503,3 +503,18 @@ def test_the_answer_of_every_single_feature_is_among_the_alternatives():
     )
     sets = [tuple(found._changes(0, one)) for one in found.alternatives[0]]
     assert set(sets) == set(combinations(["x0", "x1", "x2"], 1))
+
+
+@pytest.mark.parametrize("rows", [np.float64, np.float32])
+@pytest.mark.parametrize(
+    "rule", [pc.Immutable("x1"), pc.Increasing("x0"), pc.Range("x0", 0.1, None), pc.Allowed("x0", (0.1, 1.1))]
+)
+def test_a_network_coarser_than_its_rows_keeps_exactly_what_may_not_change(rows: Any, rule: Any):
+    """0.1 is no number of half precision; an answer is held to the rule by its own digits."""
+    net = linear([3.0, 4.0], -1.0).half() if rows is np.float32 else linear([3.0, 4.0], -1.0)
+    x = np.array([[0.1, -0.3]], dtype=rows)
+    found = pc.counterfactual(net, x, pc.Wachter("l2"), target=(0, INF), constraints=rule)
+    assert found.valid[0], found.reason
+    if isinstance(rule, pc.Immutable):
+        assert found.values[0, 1] == x[0, 1]
+    assert found.values[0, 0] >= x[0, 0]

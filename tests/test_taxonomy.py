@@ -40,7 +40,7 @@ SUMMARY = [  # the lecture's summary, its lost marks put back
     Row("LRP", "LRP", "local", False, "relevance per cell"),
     Row("LIME", "LIME", "local", True, "slope"),
     Row("Anchors", "Anchors", "local", True, "rule"),
-    Row("Counterfactuals", "Wachter Recourse CausalCounterfactual SEDC", "local", None, ""),
+    Row("Counterfactuals", "Wachter Recourse CausalCounterfactual VariationalCounterfactual SEDC", "local", None, ""),
     Row("Influence functions", "InfluenceFunctions TracIn EKFAC", "local", False, ""),
     Row("Activation maximisation", "ActivationMaximization", "global", False, ""),
     Row("SP-LIME", "SubmodularPick", "global", True, "few rows"),

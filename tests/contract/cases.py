@@ -288,8 +288,22 @@ ENTRIES: dict[str, Entry] = {
     "CausalCounterfactual": Entry(
         pc.CausalCounterfactual(pc.Wachter("l2-std")),
         TABLES,
-        {"method": pc.Recourse(points=5)},
+        {"method": pc.Recourse(points=5), "fit": "trees"},
         shown_on={"method": TABLES[1:2]},
+    ),
+    "VariationalCounterfactual": Entry(
+        pc.VariationalCounterfactual(batches=80, size=8, draws=6, hidden=6, latent=2, rate=0.05, tidy=False),
+        TABLES[:1],
+        {
+            **{"distance": "l2", "answers": 3, "latent": 3, "hidden": 4, "batches": 60, "size": 9, "rate": 0.2},
+            **{"validity": 9.0, "margin": 3.0, "lawful": 90.0, "divergence": 2.0, "draws": 2, "tidy": True, "seed": 1},
+            **{"queries": 3, "diversity": 9.0},
+        },
+        base={
+            "diversity": pc.VariationalCounterfactual(
+                batches=80, size=8, draws=20, hidden=6, latent=2, rate=0.05, answers=3
+            )
+        },
     ),
     "SEDC": Entry(
         pc.SEDC(queries=300),
@@ -506,7 +520,9 @@ def ask(method: Any, world: World, model: Any = None, x: Any = None, **more: Any
     if isinstance(method, CounterfactualMethod):
         if isinstance(method, pc.CausalCounterfactual):
             names = list(x.columns) if hasattr(x, "columns") else [f"x{j}" for j in range(np.shape(x)[-1])]
-            arguments["scm"] = {"pay": "0.2 * age"} if "pay" in names else {"x1": "0.5 * x0"}
+            arguments["scm"] = {"pay": ("age",)} if "pay" in names else {"x1": ("x0",)}
+        if isinstance(method, pc.VariationalCounterfactual):
+            arguments["constraints"] = ["x0 + x1 <= 9", pc.Increasing("x2")]
         density = (
             None if isinstance(model, nn.Module) else "neighbours"
         )  # it has kinks, where rounding may choose the way

@@ -73,6 +73,7 @@ METHODS = {
     "Wachter": "pellucid.methods.counterfactual.wachter",
     "Recourse": "pellucid.methods.counterfactual.recourse",
     "CausalCounterfactual": "pellucid.methods.counterfactual.causal",
+    "VariationalCounterfactual": "pellucid.methods.counterfactual.variational",
     "SEDC": "pellucid.methods.counterfactual.sedc",
     "CounterfactualSummary": "pellucid.methods.example.counterfactual_summary",
     "SubmodularPick": "pellucid.methods.example.submodular_pick",

@@ -27,16 +27,21 @@ from pellucid.core.method import Card
 from pellucid.core.schema import Column
 from pellucid.methods.counterfactual.base import ColumnMethod, Outcome
 from pellucid.methods.counterfactual.distance import Distance
+from pellucid.methods.counterfactual.fits import Fit, check_fit
 from pellucid.methods.counterfactual.problem import Problem
 from pellucid.methods.counterfactual.recourse import Recourse
+from pellucid.methods.counterfactual.variational import VariationalCounterfactual
 from pellucid.methods.counterfactual.wachter import Wachter
 
 
 @dataclass(frozen=True)
 class CausalCounterfactual(ColumnMethod):
-    """`method` searches for acts and prices them: Wachter(...) by a distance, Recourse(...) by percentiles on a grid."""
+    """`method` searches for acts and prices them: Wachter(...) by a distance, Recourse(...) by percentiles on a grid,
+    VariationalCounterfactual(...) by a generator that is trained. `fit` is how a column is fitted of which the structural
+    model names only parents: "linear", "splines" or "trees"."""
 
-    method: Wachter | Recourse = Wachter()
+    method: Wachter | Recourse | VariationalCounterfactual = Wachter()
+    fit: Fit = "linear"
 
     card: ClassVar[Card] = Card(
         question="What would change it, where acting on one column moves others?",
@@ -51,6 +56,9 @@ class CausalCounterfactual(ColumnMethod):
         rows=1000,
         verb="counterfactual",
     )
+
+    def __post_init__(self) -> None:
+        check_fit("CausalCounterfactual", self.fit)
 
     @property
     def answers(self) -> int:  # type: ignore[override]

@@ -113,19 +113,19 @@ class _Question:
         self.structure = self._structure()
 
     def _structure(self) -> Structure | None:
-        causal = isinstance(self.method, CausalCounterfactual)
-        if causal and self.scm is None:
+        method = self.method
+        if isinstance(method, CausalCounterfactual) and self.scm is None:
             raise MethodError(
                 "CausalCounterfactual needs to know how columns follow from each other: pass scm={'income': '0.4 * education'} or "
                 "scm={'income': ('education', 'age')} to fit it."
             )
         if self.scm is None:
             return None
-        if not causal:
+        if not isinstance(method, CausalCounterfactual):
             raise MethodError(
-                f"{type(self.method).__name__} reads no structural model: give CausalCounterfactual(), or no scm."
+                f"{type(method).__name__} reads no structural model: give CausalCounterfactual(), or no scm."
             )
-        return Structure.of(self.scm, self.columns, self.background)
+        return Structure.of(self.scm, self.columns, self.background, method.fit)
 
     def answer(self, target: Any) -> Counterfactuals:
         f, made, outputs = goal(self.ready, target, self.meter)
@@ -280,7 +280,7 @@ class _Question:
                 scale=f.scale,
                 converged=bool(result.done.all()),
                 warnings=warnings,
-                notes=outcome.notes,
+                notes=(*(() if self.structure is None else self.structure.notes), *outcome.notes),
             ),
         )
 
@@ -337,9 +337,8 @@ def _moves(x: np.ndarray, background: np.ndarray | None, coded: np.ndarray) -> n
     """(p,) how far a column typically moves: its spread in the background"""
     if background is None:
         return np.ones(x.shape[1])
-    with np.errstate(invalid="ignore"):
-        known = np.where(np.isnan(background), np.nanmean(background, axis=0) if len(background) else 0.0, background)
-    spread = known.std(axis=0)
+    known = [column[~np.isnan(column)] for column in background.T]
+    spread = np.array([column.std() if len(column) else 0.0 for column in known])
     return np.where(coded | ~(spread > 0), 1.0, spread)
 
 

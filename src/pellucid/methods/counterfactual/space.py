@@ -85,8 +85,15 @@ class Space:
         for group in lim.groups:
             block = z[:, list(group)]
             z[:, list(group)] = np.eye(len(group))[block.argmax(axis=1)]
-        z = np.where(lim.frozen[rows], x, z)
-        return self.rounded(z)
+        return self._held(rows, np.where(lim.frozen[rows], x, z))
+
+    def _held(self, rows: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """z as the model's dtype holds it; what is as it was, on a list or at an end stays exact, and the model rounds it by
+        itself."""
+        lim, x = self.limits, self.x[rows]
+        made = np.clip(self.rounded(z), lim.low[rows], lim.high[rows])
+        made[:, [*self.values, *lim.allowed]] = z[:, [*self.values, *lim.allowed]]
+        return np.where((z == x) | np.isnan(z), z, made)
 
     def listed(self, j: int) -> np.ndarray:
         """The values that column j may take, where they are listed."""
