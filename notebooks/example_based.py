@@ -112,7 +112,7 @@ pd.DataFrame(accuracy).T.rename_axis("how many").round(3)
 # ## A network that says "this looks like that"
 #
 # ProtoPNet (Chen et al. 2019) compares patches of a picture with patches of training pictures, and its answer is a weighted sum
-# of those similarities. Three digits, two parts each, trained here.
+# of those similarities. Three digits, at most two parts each (those that stand for no digit are dropped), trained here.
 
 # %%
 digits = at.y < 3
@@ -139,8 +139,8 @@ for row in of:
 pc.plot.reasons(told, new, small[:300], row=of[2], k=2)[0, 0].figure
 
 # %% [markdown]
-# Unlike a saliency map this is the computation itself. Two checks: the evidence of all six parts adds up to the logits that the
-# network gives, and each prototype is a patch of a training picture of its class.
+# Unlike a saliency map this is the computation itself. Two checks: the evidence of all parts adds up to the logits that the network
+# gives, and each prototype is a patch of a training picture of its class.
 
 # %%
 with torch.no_grad():

@@ -1,5 +1,7 @@
 """ProtoPNet: similarities, logits that are the sum of what is shown, prototypes that are training patches, training on digits."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch import nn
 import pellucid as pc
 from oracles import oracle
 from pellucid.models.proto_p_net import similarity
-from pellucid.models.proto_training import project
+from pellucid.models.proto_training import project, pure
 
 
 def backbone():
@@ -78,6 +80,26 @@ def test_projection_finds_the_nearest_patch_of_the_class():
             torch.testing.assert_close(net.prototypes[j], nearest)
 
 
+def test_prototypes_that_stand_for_no_class_are_left_out():
+    """Pictures show their class in one corner and the same background elsewhere; a class keeps its purest prototype."""
+    net = pc.ProtoPNet(nn.Identity(), channels=2, classes=2, per_class=3, depth=2)
+    net.add_on = nn.Identity()
+    x, y = torch.zeros(8, 2, 2, 2), torch.tensor([0, 0, 1, 1, 0, 0, 1, 1])
+    x[torch.arange(8), y, 0, 0] = 1.0
+    background = torch.tensor([0.0, 0.0])
+    with torch.no_grad():
+        net.prototypes.copy_(torch.stack([torch.eye(2)[0], background, background, *[background + 0.1] * 3]))
+        net.prototypes[5] = torch.eye(2)[0]  # of class 1, and like pictures of class 0
+        net.last.weight.copy_(torch.arange(12.0).reshape(2, 6))
+    assert pure(net, x, y, neighbours=4, same=3).tolist() == [True, False, False, True, True, False]
+    assert pure(net, x, y, neighbours=4, same=2).tolist() == [True, True, True, True, True, False]
+    before = net.reasons(x)
+    net.keep(torch.tensor([True, False, False, True, True, False]))
+    told = net.reasons(x)
+    np.testing.assert_allclose(told.similarity, before.similarity[:, [0, 3, 4]])
+    assert told.weights.tolist() == [[0, 3, 4], [6, 9, 10]] and told.classes.tolist() == [0, 1, 1]
+
+
 def test_training_follows_its_stages(trained):
     _, X, y, *_, losses = trained
     assert len(losses) == 3 + 25 + 30 and losses[27] < losses[0]
@@ -85,7 +107,7 @@ def test_training_follows_its_stages(trained):
     own = torch.arange(3).repeat_interleave(2) == torch.arange(3)[:, None]
     assert (fresh.last.weight[own] == 1).all() and (fresh.last.weight[~own] == -0.5).all()
     kept = [value.clone() for value in fresh.backbone.parameters()]
-    pc.ProtoTraining(warm=1, joint=0, last=0).fit(fresh, X, y)
+    pc.ProtoTraining(warm=1, joint=0, last=0, same=0).fit(fresh, X, y)
     assert all(
         torch.equal(a, b) for a, b in zip(kept, fresh.backbone.parameters(), strict=True)
     )  # held while warming up
@@ -95,7 +117,7 @@ def test_training_follows_its_stages(trained):
         with torch.no_grad():
             one.load_state_dict(fresh.state_dict())
         torch.manual_seed(id(one) % 1000)
-        pc.ProtoTraining(warm=0, joint=1, last=1, seed=4).fit(one, X, y)
+        pc.ProtoTraining(warm=0, joint=1, last=1, same=0, seed=4).fit(one, X, y)
     assert all(torch.equal(a, b) for a, b in zip(again[0].parameters(), again[1].parameters(), strict=True))
 
 
@@ -105,6 +127,10 @@ def test_it_is_kept_and_read_back(trained, tmp_path):
     back = pc.ProtoPNet.load(path, backbone())
     np.testing.assert_array_equal(back.reasons(X[:9]).logits, net.reasons(X[:9]).logits)
     np.testing.assert_array_equal(back.source, net.source)
+    fewer = deepcopy(net)
+    fewer.keep(torch.arange(len(net.prototypes)) != 1)
+    back = pc.ProtoPNet.load(fewer.save(tmp_path / "fewer.safetensors"), backbone())
+    np.testing.assert_array_equal(back.reasons(X[:9]).logits, fewer.reasons(X[:9]).logits)
     told = pc.load(net.reasons(X[:4]).save(tmp_path / "told.npz"))
     assert told[1:3].sentence(0) == net.reasons(X[1:2]).sentence(0)
     with pytest.raises(pc.StoreError, match="does not fit this backbone"):

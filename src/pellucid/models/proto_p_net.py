@@ -8,7 +8,7 @@ all of them, and logits are weighted similarities, without a bias:
 
 The distance is squared, as in the paper (a later version of the authors' code takes its root). W begins as 1 for a prototype's own
 class and -1/2 for the others. After `project` every prototype *is* the patch of a training image that it was nearest to, so that it
-can be shown. Training is in `proto_training.py`.
+can be shown, unless `keep` has left it out. Training is in `proto_training.py`.
 """
 
 from __future__ import annotations
@@ -83,6 +83,15 @@ class ProtoPNet(nn.Module):
         return self.answer(self.distances(x))
 
     @torch.no_grad()
+    def keep(self, which: Tensor) -> None:
+        """Forget the prototypes outside `which (m,)`, a mask; the others keep their weights."""
+        self.prototypes = nn.Parameter(self.prototypes[which])
+        self.last.weight = nn.Parameter(self.last.weight[:, which])
+        self.last.in_features = len(self.prototypes)
+        self.classes, self.source = self.classes[which], self.source[which]
+        self.source_place = self.source_place[which]
+
+    @torch.no_grad()
     def reasons(self, x: Any) -> Reasons:
         """Why? The evidence of every prototype for every row of x (n, channels, H, W)."""
         meter, was, like = Meter(), self.training, self.prototypes
@@ -134,6 +143,7 @@ class ProtoPNet(nn.Module):
         if not spelled:
             raise StoreError(f"{Path(path).name} holds no ProtoPNet: ProtoPNet.save writes one.")
         made = cls(backbone, *map(int, spelled.split(",")))
+        made.keep(torch.arange(len(made.prototypes)) < len(state.get("prototypes", ())))
         try:
             made.load_state_dict(state)
         except RuntimeError as error:

@@ -1,11 +1,13 @@
-"""How a ProtoPNet is trained: warm-up, all layers together, projection of the prototypes, the last layer.
+"""How a ProtoPNet is trained: warm-up, all layers together, projection and pruning of the prototypes, the last layer.
 
 Chen et al. (NeurIPS 2019), section 2.2. The first two stages minimise, over pictures i,
 
     mean_i [ cross entropy + cluster * min_{j of class y_i} d_ij - separation * min_{j of other classes} d_ij ]
 
-first with the backbone held, then with all but the last layer free. Projection replaces each prototype by the nearest patch of any
-training picture of its class and remembers which. The last layer is then fitted alone, to cross entropy and an L1 penalty on the
+first with the backbone held, then with all but the last layer free. Projection replaces each prototype by the nearest patch of
+any training picture of its class and remembers which. Pruning (their supplement) drops prototypes that stand for no class, such
+as a background: of the `neighbours` training pictures with the nearest patches, fewer than `same` are of the prototype's class.
+A class keeps its purest prototype in any case. The last layer is then fitted alone, to cross entropy and an L1 penalty on the
 weights of other classes' prototypes, so that reasons are mostly "it looks like" and seldom "it does not look like".
 """
 
@@ -39,10 +41,12 @@ class ProtoTraining:
     cluster: float = 0.8
     separation: float = 0.08
     sparsity: float = 1e-4
+    neighbours: int = 6
+    same: int = 3
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_positive(self, "batch", "rate", "backbone_rate")
+        check_positive(self, "batch", "rate", "backbone_rate", "neighbours")
 
     def fit(self, net: ProtoPNet, X: Any, y: Any) -> list[float]:
         """All stages, on X (n, channels, H, W) and y (n,); returns the mean loss of each epoch, and leaves `net` in eval mode."""
@@ -56,6 +60,7 @@ class ProtoTraining:
             groups.append({"params": list(net.backbone.parameters()), "lr": self.backbone_rate})
             losses += self._stage(net, x, labels, groups, self.joint, rng)
             project(net, x, labels, self.batch)
+            net.keep(pure(net, x, labels, self.neighbours, self.same, self.batch))
             losses += self._last(net, x, labels, rng)
         return losses
 
@@ -89,13 +94,8 @@ class ProtoTraining:
 
     def _last(self, net: ProtoPNet, x: Tensor, y: Tensor, rng: np.random.Generator) -> list[float]:
         """The last layer alone: what it sees does not change, so it is computed once."""
-        net.eval()
-        with torch.no_grad():
-            parts = [net.distances(x[i : i + self.batch]).flatten(2).amin(dim=2) for i in range(0, len(x), self.batch)]
-        seen, others = (
-            torch.cat(parts)[..., None, None],
-            net.classes != torch.arange(net.shape[1], device=x.device)[:, None],
-        )
+        seen = nearest(net, x, self.batch)[..., None, None]
+        others = net.classes != torch.arange(net.shape[1], device=x.device)[:, None]
         descent, losses = torch.optim.Adam(net.last.parameters(), self.rate), []
         for _ in range(self.last):
             total = 0.0
@@ -113,10 +113,25 @@ class ProtoTraining:
 
 
 @torch.no_grad()
+def nearest(net: ProtoPNet, x: Tensor, batch: int = 64) -> Tensor:
+    """(n, m) the squared distance of each picture's nearest patch to each prototype"""
+    net.eval()
+    return torch.cat([net.distances(x[i : i + batch]).flatten(2).amin(dim=2) for i in range(0, len(x), batch)])
+
+
+def pure(net: ProtoPNet, x: Tensor, y: Tensor, neighbours: int, same: int, batch: int = 64) -> Tensor:
+    """(m,) which prototypes stand for their class: at least `same` of their nearest pictures are of it, or none of it has more"""
+    near = nearest(net, x, batch).argsort(dim=0, stable=True)[:neighbours]  # (neighbours, m)
+    own = (y[near] == net.classes).sum(dim=0)
+    best = torch.stack([own[net.classes == c].max() for c in range(net.shape[1])])
+    return own >= torch.minimum(best[net.classes], torch.tensor(same, device=x.device))
+
+
+@torch.no_grad()
 def project(net: ProtoPNet, x: Tensor, y: Tensor, batch: int = 64) -> None:
     """Every prototype becomes the nearest patch of the training pictures of its class, and remembers which."""
     net.eval()
-    nearest = torch.full((len(net.prototypes),), torch.inf, device=x.device)
+    least = torch.full((len(net.prototypes),), torch.inf, device=x.device)
     found = net.prototypes.detach().clone()
     for start in range(0, len(x), batch):
         rows = slice(start, start + batch)
@@ -125,10 +140,10 @@ def project(net: ProtoPNet, x: Tensor, y: Tensor, batch: int = 64) -> None:
         flat = away.transpose(0, 1).flatten(1)  # (m, b * h * w)
         value, at = flat.min(dim=1)
         height, width = away.shape[2:]
-        for j in (value < nearest).nonzero()[:, 0].tolist():
+        for j in (value < least).nonzero()[:, 0].tolist():
             image, place = divmod(int(at[j]), height * width)
             found[j] = z[image, :, place // width, place % width]
-            nearest[j], net.source[j] = value[j], start + image
+            least[j], net.source[j] = value[j], start + image
             net.source_place[j] = torch.tensor(divmod(place, width))
     net.prototypes.copy_(found)
 
