@@ -1,6 +1,7 @@
 """What every test shares: one thread, no screen, repeatable property tests, and the folder of real data."""
 
 import os
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -68,3 +69,19 @@ def _close_figures():
     pyplot = sys.modules.get("matplotlib.pyplot")
     if pyplot is not None:
         pyplot.close("all")
+
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A real browser without a window; skips where there is none."""
+    sync = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install 'pellucid[dev]'")
+    program = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if program is None:
+        pytest.skip(f"needs a browser: one of {', '.join(BROWSERS)}")
+    with sync.sync_playwright() as play:
+        opened = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield opened
+        opened.close()

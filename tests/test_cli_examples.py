@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import textwrap
 from pathlib import Path
@@ -160,6 +161,12 @@ def test_influence_of_the_training_rows_themselves(run):
     assert told["strongest"][0][0]["row"] == 5  # a wrong label rests on its own row
 
 
+def test_no_row_is_shown_on_both_sides(run):
+    first = document(run(*TRACED, *FITTED, "--rows", "0", "--top", 100, "--json"))["strongest"][0]
+    rows = [one["row"] for one in first]
+    assert len(rows) == len(set(rows)) <= 100 and {one["score"] > 0 for one in first} == {True, False}
+
+
 def test_influence_through_checkpoints_factors_and_another_loss(run, folder: Path):
     told = document(run(*TRACED, "--method", "TracIn", "--checkpoints", "run", "--rows", "0", "--json"))
     record = expected(folder, [0], pc.TracIn(), checkpoints=folder / "run")
@@ -259,6 +266,89 @@ def test_hardest_as_json_with_rows_that_are_left_out_as_background(run, folder: 
 )
 def test_hardest_says_what_is_wrong(run, args: tuple[str, ...], said: str):
     failed(run(*args), 1, said)
+
+
+# label-errors and relabel
+
+
+def test_label_errors_rank_the_planted_ones_first_and_a_table_is_mended(run, folder: Path):
+    frame = pd.read_csv(folder / "train.csv")
+    truth = frame["kind"].copy()
+    for row in (5, 20, 40):  # each was moved on by one word
+        truth[row] = WORDS[(list(WORDS).index(truth[row]) - 1) % 3]
+    frame.assign(right=truth).to_csv(folder / "checked.csv", index=False)
+    asked = ("label-errors", *NET, "--data", "checked.csv", "--label", "kind", "--truth", "right", "--top", 4)
+    result = run(*asked, "--page", "labels.html", "--out", "labels.npz", "--plot", "labels.png")
+    assert result.exit_code == 0 and result.stderr == "", result.output
+    record, text = pc.load(folder / "labels.npz"), " ".join(result.stdout.split())
+    assert set(record.order[:3]) == {5, 20, 40} and record.wrong.sum() == 3
+    assert "3, of which 100% are in the first quarter" in text and "3: 100% are wrong" in text
+    assert [line.split()[0] for line in result.stdout.splitlines() if re.match(r" *\d.*wrong $", line)] == list(
+        map(str, record.order[:3])
+    )
+    assert f"Row {record.order[0]}: “" in (folder / "labels.html").read_text(encoding="utf-8")
+    assert (folder / "labels.png").read_bytes().startswith(b"\x89PNG")
+    assert record.classes == tuple(WORDS) and record.labels.tolist() == frame["kind"].tolist()
+    mend(run, folder, frame, truth)
+
+
+def mend(run, folder: Path, frame: pd.DataFrame, truth: pd.Series) -> None:
+    lines = [f'5,"{frame["kind"][5]}",relabel,"{truth[5]}"', f'20,"{frame["kind"][20]}",drop,""']
+    (folder / "decided.csv").write_text("\n".join(["row,was,decision,label", *lines]), encoding="utf-8")
+    told = run("relabel", "--data", "train.csv", "--label", "kind", "--decisions", "decided.csv", "--out", "mended.csv")
+    assert told.exit_code == 0 and "1 label changed, 1 row dropped: mended.csv" in told.stdout
+    expected = frame.copy()
+    expected.loc[5, "kind"] = truth[5]
+    pd.testing.assert_frame_equal(pd.read_csv(folder / "mended.csv"), expected.drop(index=20).reset_index(drop=True))
+    failed(
+        run("relabel", "--data", "test.csv", "--label", "kind", "--decisions", "decided.csv", "--out", "no.csv"),
+        1,
+        "on the page and is",
+    )
+    assert not (folder / "no.csv").exists()
+
+
+def test_label_errors_by_influence_as_json(run, folder: Path):
+    asked = ("label-errors", *NET, "--data", "train.npz", "--label", "y", "--method", "SelfInfluence", "--json")
+    told = document(run(*asked, "--method-method", f"InfluenceFunctions(l2={PENALTY})"))
+    own = expected(folder, [0], pc.InfluenceFunctions(l2=PENALTY)).self_influence
+    np.testing.assert_allclose(told["scores"], own, rtol=1e-9)
+    assert told["order"] == np.argsort(-own, kind="stable").tolist()
+    through = document(run(*asked, "--method-method", "TracIn()", "--checkpoints", "run"))
+    assert through["scores"] != told["scores"]
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        (("label-errors", *NET, "--data", "train.csv"), 2, "Missing option '--label'"),
+        (
+            ("label-errors", *NET, "--data", "train.csv", "--label", "kind", "--truth", "no"),
+            1,
+            "--truth: train.csv has no column",
+        ),
+        (
+            ("label-errors", *NET, "--data", "train.csv", "--label", "kind", "--method", "LIME"),
+            1,
+            "finds no label errors",
+        ),
+        (("label-errors", *NET, "--data", "train.csv", "--label", "kind", "--page", "p.txt"), 2, "has to end in .html"),
+        (
+            ("label-errors", *NET, "--data", "two.csv", "--label", "kind"),
+            1,
+            "tells 3 classes and the label column holds 2 words",
+        ),
+        (
+            ("relabel", "--data", "train.npz", "--label", "y", "--decisions", "x.json", "--out", "m.csv"),
+            1,
+            "train.npz is no table",
+        ),
+    ],
+)
+def test_label_errors_say_what_is_wrong(run, folder: Path, args: tuple[str, ...], code: int, said: str):
+    frame = pd.read_csv(folder / "train.csv")
+    frame[frame["kind"] != "one"].to_csv(folder / "two.csv", index=False)
+    failed(run(*args), code, said)
 
 
 # visualize

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import shutil
 import threading
 
 import pytest
@@ -15,22 +14,9 @@ from pellucid.studies.human import blocks
 from pellucid.studies.human.item import Item
 from study_world import every_task, simple
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 OWN = re.compile(r"file:|blob:|data:|http://127\.0\.0\.1:")
 REHEARSED = "503 (Service Unavailable)"  # what a test lets the server say
 EVIL = "</script><script>document.title='gone'</script><img src=x onerror=\"document.title='gone'\">&amp;\"'"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install 'pellucid[dev]'")
-    program = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    if program is None:
-        pytest.skip(f"needs a browser: one of {', '.join(BROWSERS)}")
-    with sync.sync_playwright() as play:
-        opened = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

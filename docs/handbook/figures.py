@@ -125,6 +125,7 @@ def call(made: Any, record: Any) -> str:
         "prototypes": "X",
         "influence": "model, (X, y), (x, y)",
         "hardest": "model, X",
+        "label_errors": "model, X, y",
         "visualize": "model, 1",
     }.get(verb, "model, x")
     return f"record = pc.{verb}({given}, pc.{spelt(made)})"

@@ -20,6 +20,7 @@ FAMILIES = {
     "effect": "Importance and effects",
     "example": "Examples",
     "influence": "Influence of training data",
+    "label": "Wrong labels",
     "counterfactual": "Counterfactuals",
     "concept": "Concepts",
     "representation": "Representations",

@@ -30,6 +30,7 @@ from pellucid.methods.difficulty.base import DifficultyMethod
 from pellucid.methods.effect.base import EffectMethod
 from pellucid.methods.example.base import PrototypeMethod
 from pellucid.methods.influence.base import InfluenceMethod
+from pellucid.methods.label.base import LabelMethod
 from pellucid.methods.representation.base import SimilarityMethod
 
 
@@ -148,6 +149,7 @@ WORLDS = {
             target=0,
         ),
         World("forest on a table", _forest, _rows((4, 4), dtype=float), _rows((5, 4), 1, float)),
+        World("forest on labelled rows", _forest, _rows((24, 4), 5, float), _rows((5, 4), 1, float), np.arange(24) % 2),
         World("pipeline on a frame", _pipeline, frame(4), frame(9, seed=2), np.array([0, 1, 1, 0])),
         World("pipeline on texts", _reader, np.array(REVIEWS, dtype=object), None),
         World("function of texts", lambda: crossed, np.array(REVIEWS, dtype=object), None),
@@ -369,6 +371,12 @@ ENTRIES: dict[str, Entry] = {
         pc.Disagreement(passes=3), ("network on pictures", "forest on a table"), {"passes": 4, "seed": 1}
     ),
     "FarFromPrototypes": Entry(pc.FarFromPrototypes(prototypes=4), TABLES, {"prototypes": 2}),
+    "LargestLoss": Entry(pc.LargestLoss(), LABELLED),
+    "LeftOutLoss": Entry(pc.LeftOutLoss(folds=2), ("forest on labelled rows",), {"folds": 3, "seed": 1}),
+    "SelfInfluence": Entry(
+        pc.SelfInfluence(pc.InfluenceFunctions(damping=3.0)), LABELLED, {"method": pc.GradientSimilarity()}
+    ),
+    "Opponents": Entry(pc.Opponents(pc.InfluenceFunctions(damping=3.0)), LABELLED, {"method": pc.GradientSimilarity()}),
     "ActivationMaximization": Entry(
         pc.ActivationMaximization(shape=(2, 8, 8), steps=30, rate=0.1),
         ("network on pictures", "network on patches"),
@@ -495,6 +503,10 @@ def ask(method: Any, world: World, model: Any = None, x: Any = None, **more: Any
         return pc.similarity(rows, {"said": model(rows), "two": rows[:, :2]}, method)
     if isinstance(method, DifficultyMethod):
         return pc.hardest(model, x, method, **{"background": world.background, **more})
+    if isinstance(method, LabelMethod):
+        y = world.y if world.y is not None else np.arange(len(x)) % 2
+        trusted = (x[:2], y[:2]) if isinstance(method, pc.Opponents) else None
+        return pc.label_errors(model, x, y, method, trusted=trusted, **more)
     if isinstance(method, PrototypeMethod):
         return pc.prototypes(x, method, labels=world.y if world.y is not None else np.arange(len(x)) % 2)
     if isinstance(method, pc.CounterfactualSummary):
@@ -559,7 +571,7 @@ def numbers(record: Any) -> np.ndarray:
         return np.concatenate([record.accuracy, record.trained, np.nan_to_num(record.control, nan=-1), record.width])
     if isinstance(record, pc.Similarity):
         return record.matrix
-    if isinstance(record, pc.Influence | pc.Difficulty):
+    if isinstance(record, pc.Influence | pc.Difficulty | pc.LabelErrors):
         return record.scores
     if isinstance(record, pc.Counterfactuals):  # no places: where nearest rows lie side by side, rounding chooses
         facts = (record.valid, record.sparsity, *np.nan_to_num(record.costs, nan=-1).T)

@@ -4,7 +4,7 @@ The model comes first, then the data, then the method; everything after `*` is o
 an array, a tensor or a data frame.
 """
 
-from pellucid.api.data import hardest, influence, prototypes
+from pellucid.api.data import hardest, influence, label_errors, prototypes
 from pellucid.api.files import load
 from pellucid.api.inside import activations, concepts, probe, similarity, visualize
 from pellucid.api.judging import advise, compare, estimate, evaluate
@@ -28,6 +28,7 @@ __all__ = [
     "importance",
     "influence",
     "interact",
+    "label_errors",
     "load",
     "probe",
     "prototypes",

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from pellucid.core.difficulty import Difficulty
 from pellucid.core.examples import Examples
 from pellucid.core.influence import Influence
+from pellucid.core.label_errors import LabelErrors
 
 if TYPE_CHECKING:
     from pellucid.methods.difficulty.base import DifficultyMethod
     from pellucid.methods.example.base import PrototypeMethod
     from pellucid.methods.influence.base import InfluenceMethod
+    from pellucid.methods.label.base import LabelMethod
 
 
 def prototypes(
@@ -104,3 +106,32 @@ def hardest(
     from pellucid.methods.difficulty import run
 
     return run.hardest(model, X, method, y=y, background=background, batch_size=batch_size)
+
+
+def label_errors(
+    model: Any,
+    X: Any,
+    y: Any,
+    method: LabelMethod | str | None = None,
+    *,
+    truth: Any = None,
+    trusted: Any = None,
+    checkpoints: Any = None,
+    batch_size: int | None = None,
+) -> LabelErrors:
+    """Which labels are likely to be wrong?
+
+    Parameters
+    ----------
+    model : a classifier; X, y : rows with the labels that are looked at, for most methods those that it was trained on.
+    method : a method value or its spelling; None takes LargestLoss().
+    truth : (n,) labels known to be right, to see how well the ranking did: `.precision()`, `.found(0.25)`, `.auroc()`.
+    trusted : (X, y) other rows with labels known to be right, for Opponents.
+    checkpoints : states during training, for methods that hold a TracIn().
+    batch_size : rows per model call; None bounds memory.
+    """
+    from pellucid.methods.label import run
+
+    return run.label_errors(
+        model, X, y, method, truth=truth, trusted=trusted, checkpoints=checkpoints, batch_size=batch_size
+    )

@@ -23,6 +23,7 @@ from pellucid.cli.evaluate import evaluate
 from pellucid.cli.explain import explain
 from pellucid.cli.hardest import hardest
 from pellucid.cli.influence import influence
+from pellucid.cli.label_errors import label_errors, relabel
 from pellucid.cli.lung_ct import lung_ct
 from pellucid.cli.methods import methods
 from pellucid.cli.positional_bias import positional_bias
@@ -108,6 +109,8 @@ _COMMANDS = (
     prototypes,
     influence,
     hardest,
+    label_errors,
+    relabel,
     visualize,
     evaluate,
     compare,

@@ -20,6 +20,7 @@ import pandas as pd
 
 from pellucid.core.errors import InputError, MissingDependency
 from pellucid.core.frames import Codec, is_frame
+from pellucid.core.store import appearing
 
 ACCEPTED = ".csv, .tsv or .parquet for a table, .npy or .npz for an array"
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
@@ -183,6 +184,16 @@ def as_classes(known: np.ndarray, *labels: np.ndarray) -> tuple[list[np.ndarray]
         if label not in place:
             raise InputError(f"no training row has the label {label!r}{_instead(label, names)}")
     return [np.array([place[str(label)] for label in lot.tolist()], dtype=int) for lot in labels], names
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> None:
+    """The table in the format that the file's name says, whole or not at all."""
+    suffix = path.suffix.lower()
+    with appearing(path) as partial:
+        if suffix == ".parquet":
+            frame.to_parquet(partial, index=False)
+        else:
+            frame.to_csv(partial, sep=_SEPARATORS[suffix], index=False)
 
 
 def _arrays(held: Any) -> dict[str, np.ndarray]:

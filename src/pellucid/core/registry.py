@@ -25,6 +25,7 @@ VERBS = {
     "prototypes": "pellucid.api",
     "influence": "pellucid.api",
     "hardest": "pellucid.api",
+    "label_errors": "pellucid.api",
     "visualize": "pellucid.api",
     "activations": "pellucid.api",
     "concepts": "pellucid.api",
@@ -86,6 +87,10 @@ METHODS = {
     "SmallestMargin": "pellucid.methods.difficulty.smallest_margin",
     "Disagreement": "pellucid.methods.difficulty.disagreement",
     "FarFromPrototypes": "pellucid.methods.difficulty.far_from_prototypes",
+    "LargestLoss": "pellucid.methods.label.largest_loss",
+    "LeftOutLoss": "pellucid.methods.label.left_out_loss",
+    "SelfInfluence": "pellucid.methods.label.self_influence",
+    "Opponents": "pellucid.methods.label.opponents",
     "ActivationMaximization": "pellucid.methods.vision.activation_maximization",
     "TCAV": "pellucid.methods.concept.tcav",
     "LinearProbe": "pellucid.methods.representation.linear_probe",
@@ -162,6 +167,7 @@ RECORDS = {
     "Examples": "pellucid.core.examples",
     "Influence": "pellucid.core.influence",
     "Difficulty": "pellucid.core.difficulty",
+    "LabelErrors": "pellucid.core.label_errors",
     "Reasons": "pellucid.core.reasons",
     "Visualization": "pellucid.core.visualization",
     "ConceptScores": "pellucid.core.concept_scores",
@@ -219,6 +225,9 @@ ESTIMATORS = {
     "RuleList": "pellucid.methods.glassbox.rule_list",
 }
 
+# Labels that a person looks at, and what was decided.
+LABELS = {"relabel_page": "pellucid.report.relabel", "relabel": "pellucid.core.relabelling"}
+
 PUBLIC: dict[str, str] = {
     **VERBS,
     **METHODS,
@@ -239,6 +248,7 @@ PUBLIC: dict[str, str] = {
     **SOLVERS,
     **TRAINING,
     **ESTIMATORS,
+    **LABELS,
 }
 
 # Which extra of the package brings an optional framework.

@@ -27,6 +27,7 @@ from pellucid.plot._heatmap import heatmap
 from pellucid.plot._image import gallery, image, picture
 from pellucid.plot._importance import importance
 from pellucid.plot._influence import difficulty, influence
+from pellucid.plot._label_errors import label_errors
 from pellucid.plot._positional import orders, roles
 from pellucid.plot._probe import probe
 from pellucid.plot._projection import projection, specimens
@@ -69,6 +70,7 @@ __all__ = [
     "orders",
     "picture",
     "probe",
+    "label_errors",
     "projection",
     "reasons",
     "roles",

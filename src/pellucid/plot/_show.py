@@ -19,6 +19,7 @@ from pellucid.core.effect import Effect
 from pellucid.core.errors import InputError
 from pellucid.core.examples import Examples
 from pellucid.core.influence import Influence
+from pellucid.core.label_errors import LabelErrors
 from pellucid.core.positional import PositionalBias
 from pellucid.core.probe_result import ProbeResult
 from pellucid.core.records import Attribution, Importance
@@ -40,6 +41,7 @@ from pellucid.plot._examples import examples
 from pellucid.plot._image import image
 from pellucid.plot._importance import importance
 from pellucid.plot._influence import difficulty, influence
+from pellucid.plot._label_errors import label_errors
 from pellucid.plot._positional import orders
 from pellucid.plot._probe import probe
 from pellucid.plot._rule_image import rule_image
@@ -159,3 +161,8 @@ def _(record: ProbeResult, row: int | None = None, ax: Axes | None = None) -> Ax
 @show.register
 def _(record: Similarity, row: int | None = None, ax: Axes | None = None) -> Axes:
     return similarity(record, ax)
+
+
+@show.register
+def _(record: LabelErrors, row: int | None = None, ax: Axes | None = None) -> Axes:
+    return label_errors(record, ax)

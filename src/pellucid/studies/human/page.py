@@ -6,9 +6,6 @@ were forgotten; besides, the page puts all of it in as text. Right answers are n
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from pellucid.core.sealed import embedded, policy
 from pellucid.core.store import appearing
 from pellucid.studies.human.study import LONGEST, SCHEMA, Study
 
@@ -54,25 +52,6 @@ def environment(package: str = "pellucid.studies.human") -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-
-
-def policy(style: str, script: str = "", connect: str = "'none'") -> str:
-    """What the page may do: show its own pictures, use this style and run this script."""
-    run = _hash(script) if script else "'none'"
-    return (
-        f"default-src 'none'; style-src {_hash(style)}; script-src {run}; img-src data:; connect-src {connect}; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def embedded(data: Any) -> Markup:
-    """JSON that can stand in a script element: it holds no sign that could end the element."""
-    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
-    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
 
 
 def _data(study: Study, token: str) -> dict[str, Any]:
