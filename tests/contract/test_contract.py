@@ -243,10 +243,9 @@ def test_a_network_is_left_as_found_after_an_exception(entry: Entry, world: Worl
     before = _state(model)
     expected = KeyboardInterrupt if raised is KeyboardInterrupt else pc.ModelError
     card = entry.method.card
-    by_batch = card.verb in ("hardest", "probe", "concepts") or (
+    by_batch = card.verb in ("hardest", "label_errors", "probe", "concepts") or (
         card.scope == "local" and card.access != "training data"
     )
-    by_batch = card.verb in ("hardest", "label_errors") or (card.scope == "local" and card.access != "training data")
     one_row_a_call = {"batch_size": 1} if by_batch else {}
     with pytest.raises(expected, match="in the middle"):
         ask(entry.method, world, model, **one_row_a_call)
