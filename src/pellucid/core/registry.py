@@ -223,6 +223,8 @@ TRAINING = {"Checkpoints": "pellucid.models.training.checkpoints"}
 # Classifiers that can be read, with the contract of scikit-learn.
 ESTIMATORS = {
     "RuleList": "pellucid.methods.glassbox.rule_list",
+    "DecisionSet": "pellucid.methods.glassbox.decision_set",
+    "ScoringSystem": "pellucid.methods.glassbox.scoring_system",
 }
 
 # Labels that a person looks at, and what was decided.

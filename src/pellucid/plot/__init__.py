@@ -28,6 +28,7 @@ from pellucid.plot._image import gallery, image, picture
 from pellucid.plot._importance import importance
 from pellucid.plot._influence import difficulty, influence
 from pellucid.plot._label_errors import label_errors
+from pellucid.plot._model_card import points_card, rule_card
 from pellucid.plot._positional import orders, roles
 from pellucid.plot._probe import probe
 from pellucid.plot._projection import projection, specimens
@@ -74,6 +75,8 @@ __all__ = [
     "projection",
     "reasons",
     "roles",
+    "points_card",
+    "rule_card",
     "rule_image",
     "rules",
     "scatter",

@@ -20,6 +20,7 @@ from pellucid.core.errors import InputError
 from pellucid.core.examples import Examples
 from pellucid.core.influence import Influence
 from pellucid.core.label_errors import LabelErrors
+from pellucid.core.model_card import PointsCard, RuleCard
 from pellucid.core.positional import PositionalBias
 from pellucid.core.probe_result import ProbeResult
 from pellucid.core.records import Attribution, Importance
@@ -42,6 +43,7 @@ from pellucid.plot._image import image
 from pellucid.plot._importance import importance
 from pellucid.plot._influence import difficulty, influence
 from pellucid.plot._label_errors import label_errors
+from pellucid.plot._model_card import points_card, rule_card
 from pellucid.plot._positional import orders
 from pellucid.plot._probe import probe
 from pellucid.plot._rule_image import rule_image
@@ -166,3 +168,13 @@ def _(record: Similarity, row: int | None = None, ax: Axes | None = None) -> Axe
 @show.register
 def _(record: LabelErrors, row: int | None = None, ax: Axes | None = None) -> Axes:
     return label_errors(record, ax)
+
+
+@show.register
+def _(record: RuleCard, row: int | None = None, ax: Axes | None = None) -> Axes:
+    return rule_card(record, ax=ax)
+
+
+@show.register
+def _(record: PointsCard, row: int | None = None, ax: Axes | None = None) -> Axes:
+    return points_card(record, ax)

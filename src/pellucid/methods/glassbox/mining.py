@@ -60,7 +60,7 @@ def mine(material: Material, k: int, limits: Limits) -> Pool:
     counts = held @ by_class
     level: list[tuple[int, ...]] = [(i,) for i in np.flatnonzero(_frequent(counts, least)).tolist()]
     if not level:
-        raise InputError(_nothing(literals, counts.sum(axis=1), material, limits.support))
+        raise InputError(nothing_said(literals, counts.sum(axis=1) / total.sum(), material, limits.support))
     rules, rows = list(level), held[[rule[0] for rule in level]]
     singles = list(level)
     for _ in range(1, limits.conditions):
@@ -76,13 +76,14 @@ def _frequent(counts: np.ndarray, least: float) -> np.ndarray:
     return np.asarray((support >= least * (1 - 1e-12)) & (support > 0))
 
 
-def _nothing(literals: tuple[Literal, ...], support: np.ndarray, material: Material, least: float) -> str:
+def nothing_said(literals: tuple[Literal, ...], share: np.ndarray, material: Material, least: float) -> str:
+    """Why there is no condition to learn from; share (l,) of the rows that each holds for."""
     if not literals:
         return (
             f"nothing can be said of these {len(material.y)} rows that is true of some and not of all: every column is "
             "constant, or holds free text. Give columns that vary."
         )
-    most = float(support.max() / material.weights.sum())
+    most = float(share.max())
     return (
         f"no condition holds for {least:.2%} of the rows or more, the most frequent one for {most:.2%}: lower min_support, "
         "or give more rows."
