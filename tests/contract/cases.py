@@ -460,6 +460,11 @@ ENTRIES: dict[str, Entry] = {
         NETWORKS,
         {"cav": "mean-difference", "penalty": 1.0, "runs": 30, "pool": "mean", "level": 0.999, "seed": 1},
     ),
+    "NetworkDissection": Entry(
+        pc.NetworkDissection(quantile=0.1, top=2),
+        ("network on pictures", "network on signals", "network on volumes"),
+        {"quantile": 0.3, "threshold": 0.9, "top": 1, "level": 0.999},
+    ),
     "LinearProbe": Entry(
         pc.LinearProbe(),
         NETWORKS,
@@ -492,6 +497,10 @@ def ask(method: Any, world: World, model: Any = None, x: Any = None, **more: Any
         states = [(state, 0.1), ({name: 0.5 * value for name, value in state.items()}, 0.2)]
         kept = {"checkpoints": states} if method.checkpointed else {}
         return pc.influence(model, (x, y), (x[:2], y[:2]), method, **kept)
+    if isinstance(method, pc.NetworkDissection):
+        masks = {"bright": x[:, 0] > 0.8, "dark": x[:, 0] < -0.5}
+        layer = "0" if isinstance(model, nn.Sequential) else "first"
+        return pc.concepts(model, masks, method, layer=layer, inputs=x, **more)
     if isinstance(method, pc.TCAV | pc.LinearProbe):
         return _look_inside(method, model, x, {"target": world.target, **more})
     if isinstance(method, pc.ActivationMaximization):
@@ -564,6 +573,10 @@ def numbers(record: Any) -> np.ndarray:
         return np.stack(facts, axis=1).astype(float)
     if isinstance(record, pc.Visualization):
         return record.images
+    if isinstance(record, pc.ConceptScores) and record.units:
+        (units,) = record.units
+        facts = (units.iou, units.chance, units.peaks, units.detects, record.significant)
+        return np.concatenate([np.nan_to_num(np.asarray(one, float), nan=-1).ravel() for one in facts])
     if isinstance(record, pc.ConceptScores):
         facts = (record.sensitivity, record.accuracy, record.scores, record.significant)
         return np.concatenate([np.nan_to_num(np.asarray(one, float), nan=-1).ravel() for one in facts])

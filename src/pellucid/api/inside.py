@@ -14,6 +14,7 @@ from pellucid.core.visualization import Visualization
 if TYPE_CHECKING:
     import numpy as np
 
+    from pellucid.methods.concept.network_dissection import NetworkDissection
     from pellucid.methods.concept.tcav import TCAV
     from pellucid.methods.representation.base import SimilarityMethod
     from pellucid.methods.representation.linear_probe import LinearProbe
@@ -74,7 +75,7 @@ def activations(
 def concepts(
     model: Any,
     concepts: Mapping[str, Any],
-    method: TCAV | str | None = None,
+    method: TCAV | NetworkDissection | str | None = None,
     *,
     layer: str | Sequence[str],
     inputs: Any,
@@ -83,13 +84,16 @@ def concepts(
     batch_size: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> ConceptScores:
-    """Does a concept that people have a word for raise this output?
+    """Does a concept that people have a word for raise this output, or does a unit detect it?
 
     Parameters
     ----------
     model : a torch module; for texts, `TextModel(model, tokenizer)`.
-    concepts : `{name: examples}`, each (m, *features) or a list of texts: what is meant by the word, 20 examples or more.
-    method : a method value or its spelling; None takes TCAV().
+    concepts : `{name: examples}`, each (m, *features) or a list of texts: what is meant by the word, 20 examples or more. For
+        NetworkDissection, pixel masks of the inputs: `{name: (n, h, w)}` of 0 and 1, or a label map (n, h, w) of whole numbers,
+        alone or with names, as in `(labels, ["sky", "road"])` or `(labels, {3: "road"})`; pixels without a named label are none of
+        the concepts, negative ones were not looked at. Masks may have another number of pixels than inputs, not another shape.
+    method : a method value or its spelling; None takes TCAV(). NetworkDissection() takes neither target nor random.
     layer : where to look: a layer's name, several, or a pattern as in `activations`.
     inputs : (n, *features) or texts: the inputs whose score is looked at, usually of the target's class.
     target : as in `explain`.

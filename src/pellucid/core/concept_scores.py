@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pellucid.core.dissection import Dissection, dissected, in_words
 from pellucid.core.records import Record, per_row
 from pellucid.core.target import Target
 
@@ -27,6 +28,11 @@ class ConceptScores(Record):
     `accuracy_stderr`; `runs (c, l, r)` are all scores, also of what is not reported; `reference (l, r)` are those of random sets
     against each other; `sensitivity (c, l, n)` is the mean slope of each input's score along the concept's unit vector, and
     `directions` has these vectors, `(c, *layer)` for each layer (a vector over channels where places were averaged).
+
+    Of a dissection, `scores (c, l)` is the overlap (IoU) of a concept with the unit of the layer that overlaps it most, `stderr`,
+    `low` and `high` come from leaving out groups of inputs, `p` is that of an overlap that other inputs' masks give as well, times
+    the number of units; and `units` has, for each layer, what each unit overlaps with. Accuracy, runs, sensitivity, reference
+    and directions are TCAV's, and None in a dissection.
     """
 
     concepts: tuple[str, ...] = per_row()
@@ -37,13 +43,14 @@ class ConceptScores(Record):
     high: np.ndarray = per_row()
     p: np.ndarray = per_row()
     adjusted: np.ndarray = per_row()
-    accuracy: np.ndarray = per_row()
-    accuracy_stderr: np.ndarray = per_row()
+    accuracy: np.ndarray = per_row(None)
+    accuracy_stderr: np.ndarray = per_row(None)
     reasons: tuple[tuple[str, ...], ...] = per_row()
-    runs: np.ndarray = per_row()
-    sensitivity: np.ndarray = per_row()
+    runs: np.ndarray = per_row(None)
+    sensitivity: np.ndarray = per_row(None)
     reference: np.ndarray | None = None
     directions: tuple[np.ndarray, ...] = ()
+    units: tuple[Dissection, ...] = ()
     target: Target | None = None  # None for each input's predicted class, or the only output
     level: float = 0.05
     method: Any = None
@@ -52,7 +59,10 @@ class ConceptScores(Record):
         return len(self.concepts)
 
     def _selected(self, index: np.ndarray) -> dict[str, Any]:
-        return {"directions": tuple(vectors[index] for vectors in self.directions)}
+        return {
+            "directions": tuple(vectors[index] for vectors in self.directions),
+            "units": tuple(layer.of(index) for layer in self.units),
+        }
 
     @property
     def reported(self) -> np.ndarray:
@@ -61,13 +71,15 @@ class ConceptScores(Record):
 
     @property
     def significant(self) -> np.ndarray:
-        """(c, l) where the score is not one half, at the method's level after correction"""
+        """(c, l) where the score is not what a meaningless direction or unit has, at the method's level after correction"""
         return np.asarray(self.reported & (np.nan_to_num(self.adjusted, nan=1.0) <= self.level))
 
     def to_frame(self) -> pd.DataFrame:
         """One line per concept and layer."""
         import pandas as pd
 
+        if self.units:
+            return pd.DataFrame(dissected(self))
         lines = [
             {
                 "concept": concept,
@@ -94,6 +106,8 @@ class ConceptScores(Record):
         about = f"{self.concepts[i]} at {self.layers[j]}"
         if self.reasons[i][j]:
             return f"{about}: not reported, because {self.reasons[i][j]}."
+        if self.units:
+            return f"{about}: {in_words(self, i, j)}."
         share = f"{self.scores[i, j]:.0%} of inputs [{self.low[i, j]:.0%}, {self.high[i, j]:.0%}]"
         p = f"p = {self.adjusted[i, j]:.2g} after Holm"
         if not self.significant[i, j]:

@@ -94,6 +94,7 @@ METHODS = {
     "ActivationMaximization": "pellucid.methods.vision.activation_maximization",
     "TCAV": "pellucid.methods.concept.tcav",
     "LinearProbe": "pellucid.methods.representation.linear_probe",
+    "NetworkDissection": "pellucid.methods.concept.network_dissection",
     "CKA": "pellucid.methods.representation.cka",
     "SVCCA": "pellucid.methods.representation.svcca",
 }

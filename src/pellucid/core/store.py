@@ -25,6 +25,7 @@ from pellucid.core.errors import SpellingError, StoreError
 HEADER = "header.json"
 FORMAT = 1
 NESTED = {  # parts of records that are no public names
+    "Dissection": "pellucid.core.dissection",
     "Line": "pellucid.core.scores",
     **dict.fromkeys(["Dispute", "Evidence"], "pellucid.core.dispute"),
     **dict.fromkeys(["Suggestion", "Trial"], "pellucid.core.advice"),

@@ -19,6 +19,7 @@ from pellucid.plot._counterfactuals import counterfactuals
 from pellucid.plot._curve import curve, curves
 from pellucid.plot._decision import decision
 from pellucid.plot._disputes import disputes
+from pellucid.plot._dissection import detectors, dissection
 from pellucid.plot._effect import effect
 from pellucid.plot._error_map import error_map
 from pellucid.plot._examples import examples
@@ -57,8 +58,10 @@ __all__ = [
     "curve",
     "curves",
     "decision",
+    "detectors",
     "difficulty",
     "disputes",
+    "dissection",
     "effect",
     "error_map",
     "examples",

@@ -37,6 +37,7 @@ from pellucid.plot._cohorts import cohorts
 from pellucid.plot._concepts import concepts
 from pellucid.plot._counterfactuals import counterfactuals
 from pellucid.plot._curve import curve
+from pellucid.plot._dissection import detectors
 from pellucid.plot._effect import effect
 from pellucid.plot._examples import examples
 from pellucid.plot._image import image
@@ -152,7 +153,8 @@ def _(record: Visualization, row: int | None = None, ax: Axes | None = None) -> 
 
 @show.register
 def _(record: ConceptScores, row: int | None = None, ax: Axes | None = None) -> Axes:
-    return concepts(record if row is None else record[row], ax=ax)
+    chosen = record if row is None else record[row]
+    return detectors(chosen, ax=ax) if record.units else concepts(chosen, ax=ax)
 
 
 @show.register

@@ -12,11 +12,13 @@ from threadpoolctl import threadpool_limits
 from pellucid.core import spelling
 from pellucid.core.budget import Meter, receipt
 from pellucid.core.concept_scores import ConceptScores
-from pellucid.core.errors import InputError
+from pellucid.core.errors import InputError, MethodError
 from pellucid.core.inputs import checked, plain_array
 from pellucid.methods.activating import looked_into
 from pellucid.methods.concept.directions import Directions, logistic, mean_differences
+from pellucid.methods.concept.dissecting import dissect
 from pellucid.methods.concept.draws import Plan
+from pellucid.methods.concept.network_dissection import NetworkDissection
 from pellucid.methods.concept.sets import FEW, as_examples
 from pellucid.methods.concept.tcav import TCAV
 from pellucid.methods.concept.testing import Told, holm, told_apart, two_sided
@@ -27,7 +29,7 @@ from pellucid.models.text import as_texts
 def concepts(
     model: Any,
     concepts: Any,
-    method: TCAV | str | None = None,
+    method: TCAV | NetworkDissection | str | None = None,
     *,
     layer: str | Sequence[str],
     inputs: Any,
@@ -38,6 +40,12 @@ def concepts(
 ) -> ConceptScores:
     """See `pellucid.api.concepts`."""
     chosen, meter = as_method(method), Meter(on_rows=progress)
+    if isinstance(chosen, NetworkDissection):
+        if target is not None or random is not None:
+            raise MethodError(
+                "NetworkDissection asks about no output and draws no random sets: leave target= and random= out."
+            )
+        return dissect(model, concepts, chosen, layer=layer, inputs=inputs, batch_size=batch_size, progress=progress)
     x = as_texts(inputs)
     x = checked(plain_array(inputs), "inputs") if x is None else x
     examples = as_examples(concepts, random, x)
@@ -53,9 +61,12 @@ def concepts(
     return _record(chosen, found, looks, examples.plan, (asked, aimed, meter))
 
 
-def as_method(method: Any) -> TCAV:
+def as_method(method: Any) -> TCAV | NetworkDissection:
     """A method value of what a user may give: None, a spelling, a class, a value."""
-    made: TCAV = spelling.as_value(TCAV if method is None else method, (TCAV,), "does not score concepts: give TCAV().")
+    says = "does not score concepts: give TCAV() or NetworkDissection()."
+    made: TCAV | NetworkDissection = spelling.as_value(
+        TCAV if method is None else method, (TCAV, NetworkDissection), says
+    )
     return made
 
 
