@@ -33,7 +33,7 @@ _ROWS, _TOKENS = 256, 8192  # of one batch
 _BYTES = 2**28  # of keys and values that are kept at one time
 _CALL = 96  # tokens that could be computed while a call of the network gets going
 _CUTS = 96  # places that are considered for cuts
-_WASTE = 0.1  # of a batch that may be padding
+_WASTE = 0.1  # of a batch that may be padding; more where it saves a call
 
 Held = tuple[Any, np.ndarray]  # kept keys and values, and which of them each row goes on from
 
@@ -171,14 +171,14 @@ class Network:
         """Numbers of sequences by length, in batches of bounded size and little padding."""
         order = np.argsort(rest, kind="stable")
         room = max(1, min(self.batch_rows, _BYTES // (self.bytes_per_token * (p + int(rest.max())))))
-        waste = _WASTE if self.positions else 0.0
         start = 0
         while start < len(order):
             stop, tokens = start + 1, int(rest[order[start]])
             while stop < len(order) and stop - start < room:
                 longest, size = int(rest[order[stop]]), stop + 1 - start
                 tokens += longest
-                if size * longest > _TOKENS or size * longest - tokens > waste * size * longest:
+                padding, allowed = size * longest - tokens, max(_WASTE * size * longest, _CALL) if self.positions else 0
+                if size * longest > _TOKENS or padding > allowed:
                     break
                 stop += 1
             yield order[start:stop]
