@@ -48,7 +48,9 @@ def network(width: int, layers: int) -> tuple[Any, Any]:
     made.decoder = decoders.ByteLevel()
     special = [AddedToken(name, special=True) for name in ("<|endoftext|>", "<|im_start|>", "<|im_end|>")]
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=800, special_tokens=special, initial_alphabet=alphabet, show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=800, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+    )
     made.train_from_iterator([*PROMPTS, *SYSTEMS.values(), "system user assistant MSFT NVDA GOOGL TSLA"] * 8, trainer)
     tokenizer = transformers.PreTrainedTokenizerFast(
         tokenizer_object=made, eos_token="<|im_end|>", pad_token="<|endoftext|>", padding_side="left"
@@ -110,7 +112,9 @@ def beside(method: Any, net: Any, tokenizer: Any, system: str, prompts: list[str
         least["pellucid"] = min(least.get("pellucid", np.inf), seconds / record.receipt.rows_forward)
         plain = pc.CausalLM(net, tokenizer, system=system, cache=False)
         seconds, other = clocked(lambda: pc.explain(plain, prompts, method, target=target))  # noqa: B023
-        least["pellucid, cache=False"] = min(least.get("pellucid, cache=False", np.inf), seconds / other.receipt.rows_forward)
+        least["pellucid, cache=False"] = min(
+            least.get("pellucid, cache=False", np.inf), seconds / other.receipt.rows_forward
+        )
         for size in (10, 128):
             asked = Usual(net, tokenizer, system)
             masker = shap.maskers.Text(tokenizer)  # "..." for what is hidden, runs of it once
@@ -118,9 +122,13 @@ def beside(method: Any, net: Any, tokenizer: Any, system: str, prompts: list[str
             seconds, _ = clocked(lambda: explainer(prompts, max_evals=each, batch_size=size, silent=True))  # noqa: B023
             name = f"shap, batches of {size}"
             least[name] = min(least.get(name, np.inf), seconds / asked.asked)
-    print(f"\n{method!r}: {record.receipt.rows_forward} rows for {len(prompts)} prompts, shap {asked.asked} of the same length")
+    print(
+        f"\n{method!r}: {record.receipt.rows_forward} rows for {len(prompts)} prompts, shap {asked.asked} of the same length"
+    )
     print(f"  {record.receipt.notes[-1]}; largest gap {np.abs(record.gap).max():.1e}")
-    print(f"  with and without kept prefixes: values differ by at most {np.abs(record.values - other.values).max():.1e}")
+    print(
+        f"  with and without kept prefixes: values differ by at most {np.abs(record.values - other.values).max():.1e}"
+    )
     for name, seconds in least.items():
         print(f"  {name:24s} {1e3 * seconds:8.2f} ms a row   {seconds / least['pellucid']:5.2f} times ours")
 
@@ -131,7 +139,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--layers", type=int, default=8)
-    parser.add_argument("--system", type=int, default=1, choices=list(SYSTEMS), help="0: a short system message, 1: a longer one")
+    parser.add_argument(
+        "--system", type=int, default=1, choices=list(SYSTEMS), help="0: a short system message, 1: a longer one"
+    )
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     logging.getLogger("shap").setLevel(logging.ERROR)
@@ -141,7 +151,9 @@ def main() -> None:
     tokens = [len(tokenizer(asked.before + text + asked.after)["input_ids"]) for text in prompts]
     own = [len(tokenizer(text)["input_ids"]) for text in prompts]
     size = sum(p.numel() for p in net.parameters())
-    print(f"{size:,} parameters; prompts of {tokens} tokens, {own} of them the user's; {torch.get_num_threads()} threads")
+    print(
+        f"{size:,} parameters; prompts of {tokens} tokens, {own} of them the user's; {torch.get_num_threads()} threads"
+    )
     for method in (pc.PartitionShap(orders=8), pc.KernelShap(samples=500)):
         beside(method, net, tokenizer, system, prompts, given.repeats)
 

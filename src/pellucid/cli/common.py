@@ -29,15 +29,16 @@ class Source:
     given: str
     trusted: tuple[str, ...] = ()
     trust_pickle: bool = False
+    system: str | None = None
 
     def load(self) -> Any:
         from pellucid.cli.models import load_model
 
-        return load_model(self.given, trusted=self.trusted, trust_pickle=self.trust_pickle)
+        return load_model(self.given, trusted=self.trusted, trust_pickle=self.trust_pickle, system=self.system)
 
 
 def takes_model(required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add `--model`, `--trust` and `--trust-pickle`, handed on as one `Source` (None if no model is given)."""
+    """Add `--model`, `--trust`, `--trust-pickle` and `--system`, handed on as one `Source` (None if no model is given)."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @click.option("--model", "given", required=required, metavar="MODEL", help=MODEL_HELP)
@@ -49,9 +50,12 @@ def takes_model(required: bool = True) -> Callable[[Callable[..., Any]], Callabl
             help="A type that a .skops file may hold besides the known ones.",
         )
         @click.option("--trust-pickle", is_flag=True, help="Open a pickle, which runs whatever code is in it.")
+        @click.option("--system", metavar="TEXT", help="The system's message to a language model.")
         @functools.wraps(function)
-        def with_source(given: str | None, trusted: tuple[str, ...], trust_pickle: bool, **rest: Any) -> Any:
-            source = None if given is None else Source(given, trusted, trust_pickle)
+        def with_source(
+            given: str | None, trusted: tuple[str, ...], trust_pickle: bool, system: str | None, **rest: Any
+        ) -> Any:
+            source = None if given is None else Source(given, trusted, trust_pickle, system)
             return function(source=source, **rest)
 
         return with_source
@@ -59,7 +63,7 @@ def takes_model(required: bool = True) -> Callable[[Callable[..., Any]], Callabl
     return decorate
 
 
-MODEL_HELP = "A .skops file, or package.module:factory; with --trust-pickle also .pkl or .joblib."
+MODEL_HELP = "A .skops file, package.module:factory, or a folder of a transformers model; with --trust-pickle also .pkl or .joblib."
 
 
 takes_data = click.option(

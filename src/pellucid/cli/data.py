@@ -270,9 +270,18 @@ def _used(model: Any, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _wants_texts(model: Any, frame: pd.DataFrame) -> bool:
-    """A single column of words, and an estimator that knows neither columns nor how many: a pipeline that reads texts."""
+    """A single column of words, and a model of texts, or an estimator that knows neither columns nor how many: a pipeline."""
+    from pellucid.models.language import CausalLM
     from pellucid.models.tabular import is_estimator, used_columns
+    from pellucid.models.text import TextModel
 
+    if isinstance(model, TextModel | CausalLM):
+        if len(frame.columns) != 1:
+            raise InputError(
+                f"a model of texts reads one column, and there are {count(len(frame.columns), 'column')}: give a file with the "
+                "texts alone, beside the --label column."
+            )
+        return True
     alone = len(frame.columns) == 1 and not pd.api.types.is_numeric_dtype(frame.iloc[:, 0])
     return alone and is_estimator(model) and used_columns(model) is None and not hasattr(model, "n_features_in_")
 

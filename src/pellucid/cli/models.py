@@ -2,7 +2,8 @@
 
 A pickle can run any code when it is opened, so `.pkl` and `.joblib` are refused until `--trust-pickle` says that the
 file's author is trusted. A `.skops` file names the types it holds; those known to be harmless are allowed, others by
-`--trust TYPE`. Anything else that Python can build comes as `package.module:factory`.
+`--trust TYPE`. A folder that transformers wrote is a language model or a classifier of texts. Anything else that Python can
+build comes as `package.module:factory`.
 """
 
 from __future__ import annotations
@@ -36,13 +37,22 @@ HARMLESS = frozenset(
     }
 )
 ACCEPTED = (
-    "a .skops file, package.module:factory (or package.module:object), or, with --trust-pickle, a .pkl or .joblib file"
+    "a .skops file, a folder of a transformers model, package.module:factory (or package.module:object), or, with "
+    "--trust-pickle, a .pkl or .joblib file"
 )
 _SPOT = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")  # package.module:name.name
 
 
-def load_model(given: str, *, trusted: Sequence[str] = (), trust_pickle: bool = False) -> Any:
+def load_model(
+    given: str, *, trusted: Sequence[str] = (), trust_pickle: bool = False, system: str | None = None
+) -> Any:
     """The model that `given` names, or an error that says what to give instead."""
+    if (Path(given) / "config.json").is_file():
+        from pellucid.models.loading import from_folder
+
+        return from_folder(given, system)
+    if system is not None:
+        raise ModelError("--system is the system's message to a language model: give --model a folder of one.")
     if _SPOT.fullmatch(given) and not Path(given).exists():
         return from_module(given)
     path = Path(given)

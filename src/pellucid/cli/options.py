@@ -112,7 +112,10 @@ takes_masker = click.option(
     "--masker", type=MASKER, metavar="MASKER", help="What is hidden and how, as in 'Grid(window=16)'."
 )
 takes_target = click.option(
-    "--target", type=TargetType(), metavar="TARGET", help="A class name, an output column, or 'Margin(0, 1)'."
+    "--target",
+    type=TargetType(),
+    metavar="TARGET",
+    help="A class name, an output column, 'Margin(0, 1)', or \"LogOdds('A', 'B')\".",
 )
 takes_budget = click.option("--budget", type=Duration(), metavar="TIME", help="A hard limit: 60s, 2m, 1h.")
 

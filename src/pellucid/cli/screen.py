@@ -142,12 +142,26 @@ def show_attribution(record: Attribution, shown: Shown) -> None:
     for i in range(min(len(record), _MOST_ROWS)):
         console.print(_row_title(record, i, shown))
         if record.done[i]:
+            if record.texts is not None and is_coloured(console):
+                console.print(_coloured(record, i))
             console.print(_row_table(record, i, shown.top))
         else:
             console.print(Text("left out: the budget was spent\n", style=QUIET))
     if len(record) > _MOST_ROWS:
         console.print(f"... and {len(record) - _MOST_ROWS} more rows: --json prints all, --out keeps them.\n")
     show_receipt(console, record.receipt)
+
+
+def is_coloured(console: Console) -> bool:
+    """Whether colours would be seen."""
+    return console.color_system is not None
+
+
+def _coloured(record: Attribution, i: int) -> Text:
+    """A row's text on grounds of its values."""
+    from pellucid.plot import text_terminal
+
+    return Text.from_ansi(text_terminal(record, i))
 
 
 def _row_title(record: Attribution, i: int, shown: Shown) -> Text:

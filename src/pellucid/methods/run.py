@@ -139,11 +139,13 @@ def _hiding_sparse(method: Method, masker: Masker | None) -> Masker:
 
 
 def _default(ready: Prepared) -> Method:
-    """IntegratedGradients where there are gradients, KernelShap for tables, Occlusion for anything else.
+    """IntegratedGradients where there are gradients, KernelShap for tables, PartitionShap for language models, else Occlusion.
 
     Trees are met later, when the target is known (`_by_trees`).
     """
-    if ready.adapter.kind == "torch":
+    if ready.adapter.usual_method is not None:
+        name = ready.adapter.usual_method
+    elif ready.adapter.kind == "torch":
         name = "IntegratedGradients"
     else:
         name = "KernelShap" if ready.inputs.x.ndim == 2 else "Occlusion"

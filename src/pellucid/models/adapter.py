@@ -42,6 +42,7 @@ class Adapter(ABC):
     scales: tuple[str, ...] = ("raw",)
     batch_rows: int = 16_384
     batch_cells: int = 2**22
+    usual_method: str | None = None  # what explains this kind of model where nobody names a method
     memory: dict[bytes, Any] | None = None  # answers by what was asked, where several targets share them
 
     @abstractmethod

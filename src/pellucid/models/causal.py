@@ -42,6 +42,7 @@ class CausalAdapter(Adapter):
     packages = ("torch", "transformers", "tokenizers")
     scales = ("raw", "log probability", "probability")
     batch_rows = 2048
+    usual_method = "PartitionShap"
 
     def __init__(self, given: CausalLM) -> None:
         if not isinstance(given.model, nn.Module):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 from pellucid.core.errors import ModelError
 from pellucid.core.registry import need
 from pellucid.models.adapter import first_line
+from pellucid.models.language import CausalLM
+from pellucid.models.text import TextModel
 
 
 def load_causal(name: str, dtype: str = "auto") -> tuple[Any, Any]:
@@ -22,6 +25,27 @@ def load_causal(name: str, dtype: str = "auto") -> tuple[Any, Any]:
     except Exception as error:
         raise ModelError(_explained(name, local, error)) from error
     return model.eval(), tokenizer
+
+
+def from_folder(folder: str, system: str | None = None) -> TextModel | CausalLM:
+    """What a folder of the transformers library holds: a causal language model, or a classifier of texts."""
+    held = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
+    kinds = [str(kind) for kind in held.get("architectures") or []]
+    if any(kind.endswith(("ForCausalLM", "LMHeadModel")) for kind in kinds):
+        return CausalLM.load(folder, system=system)
+    if system is not None or not any(kind.endswith("ForSequenceClassification") for kind in kinds):
+        wanted = "a causal language model" if system is not None else "a causal language model or a classifier of texts"
+        raise ModelError(
+            f"the folder {Path(folder).name} holds {', '.join(kinds) or 'no named network'}: expected {wanted}; anything else is "
+            "built by package.module:factory."
+        )
+    transformers = need("transformers", f"the classifier in {Path(folder).name}")
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model = transformers.AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True)
+    except Exception as error:
+        raise ModelError(f"the folder {Path(folder).name} could not be opened ({first_line(error)}).") from error
+    return TextModel(model.eval(), tokenizer)
 
 
 def _explained(name: str, local: bool, error: Exception) -> str:

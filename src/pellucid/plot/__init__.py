@@ -14,6 +14,7 @@ from pellucid.plot._bar import bar
 from pellucid.plot._beeswarm import beeswarm
 from pellucid.plot._beside import beside
 from pellucid.plot._cohorts import cohorts
+from pellucid.plot._coloured import text_html, text_terminal
 from pellucid.plot._concepts import concepts
 from pellucid.plot._counterfactuals import counterfactuals
 from pellucid.plot._curve import curve, curves
@@ -90,6 +91,8 @@ __all__ = [
     "study",
     "superpixels",
     "text",
+    "text_html",
+    "text_terminal",
     "visualization",
     "waterfall",
 ]

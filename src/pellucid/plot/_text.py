@@ -31,8 +31,19 @@ _LINE, _SPACE, _KEY = 21.0, 9.0, 80.0  # points: from line to line, between word
 _FONT = FontProperties(size=SIZE)
 
 
-def text(attribution: Attribution, row: int = 0, ax: Axes | None = None, *, limit: float | None = None) -> Axes:
-    """One row's tokens in reading order, wrapped; `limit` is the value of full colour (None: the largest of this row)."""
+def text(
+    attribution: Attribution,
+    row: int = 0,
+    ax: Axes | None = None,
+    *,
+    limit: float | None = None,
+    join: str | None = None,
+) -> Axes:
+    """One row's tokens in reading order, wrapped; `limit` is the value of full colour (None: the largest of this row).
+
+    `join="words"` adds subwords up to words.
+    """
+    attribution = attribution if join is None else attribution.joined(join)
     row = row_of(attribution, row)
     words, values = _tokens(attribution, row)
     lines = len(set(_lines(words, 72 * WIDTH - _KEY)[1]))
