@@ -37,7 +37,7 @@ HARMLESS = frozenset(
     }
 )
 ACCEPTED = (
-    "a .skops file, a folder of a transformers model, package.module:factory (or package.module:object), or, with "
+    "a .skops file, package.module:factory (or package.module:object), a folder of a transformers model, or, with "
     "--trust-pickle, a .pkl or .joblib file"
 )
 _SPOT = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")  # package.module:name.name
@@ -47,7 +47,7 @@ def load_model(
     given: str, *, trusted: Sequence[str] = (), trust_pickle: bool = False, system: str | None = None
 ) -> Any:
     """The model that `given` names, or an error that says what to give instead."""
-    if (Path(given) / "config.json").is_file():
+    if given and (Path(given) / "config.json").is_file():
         from pellucid.models.loading import from_folder
 
         return from_folder(given, system)
