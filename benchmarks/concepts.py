@@ -61,7 +61,14 @@ def photographs() -> tuple[nn.Module, list[str], np.ndarray, np.ndarray, np.ndar
     data = Path(os.environ["PELLUCID_DATA"])
     photos, _ = samples(data, 100)
     stripes = np.stack([picture(path) for path in sorted((data / "tcav_striped").glob("*.jpg"))[:20]])
-    return mobilenet(data), ["blocks.14", "blocks.16"], stripes, photos.astype(np.float32), photos[:40].astype(np.float32), 340
+    return (
+        mobilenet(data),
+        ["blocks.14", "blocks.16"],
+        stripes,
+        photos.astype(np.float32),
+        photos[:40].astype(np.float32),
+        340,
+    )
 
 
 def captum(net: nn.Module, layers: list[str], sets: list[np.ndarray], inputs: np.ndarray, target: int) -> np.ndarray:

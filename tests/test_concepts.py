@@ -259,7 +259,11 @@ def test_several_random_sets_or_a_pool_or_the_other_concepts():
     assert any("5 random examples" in w or "60 random" in w for w in pool.receipt.warnings) is False
     relative = case(random=None)
     assert relative.reference is None and relative.receipt.notes[-1].startswith("each concept is told from the other")
-    np.testing.assert_allclose(relative.directions[1][0], -relative.directions[1][1], atol=0.25)
+    means = [rng.normal(size=(25, 4)) + shift for shift in (1.5, -1.5)]
+    only = pc.concepts(mlp().double(), dict(zip("ab", means, strict=True)), MEAN, layer="0", inputs=means[0], target=1)
+    gap = mlp().double()[0](torch.as_tensor(means[0].mean(0) - means[1].mean(0))) - mlp().double()[0].bias
+    for sign, direction in zip((1, -1), only.directions[0], strict=True):
+        assert sign * direction @ gap.detach().numpy() / gap.norm().item() > 0.97
 
 
 def test_predicted_class_and_one_target_per_row():

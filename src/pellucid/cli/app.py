@@ -14,10 +14,12 @@ from typing import Any
 
 import click
 
+from pellucid.cli.activations import activations
 from pellucid.cli.advise import advise
 from pellucid.cli.anchor import anchor
 from pellucid.cli.audit import audit
 from pellucid.cli.compare import compare
+from pellucid.cli.concepts import concepts
 from pellucid.cli.counterfactual import counterfactual
 from pellucid.cli.evaluate import evaluate
 from pellucid.cli.explain import explain
@@ -27,6 +29,7 @@ from pellucid.cli.label_errors import label_errors, relabel
 from pellucid.cli.lung_ct import lung_ct
 from pellucid.cli.methods import methods
 from pellucid.cli.positional_bias import positional_bias
+from pellucid.cli.probe import probe
 from pellucid.cli.prototypes import prototypes
 from pellucid.cli.study import study
 from pellucid.cli.visualize import visualize
@@ -112,6 +115,9 @@ _COMMANDS = (
     label_errors,
     relabel,
     visualize,
+    activations,
+    concepts,
+    probe,
     evaluate,
     compare,
     advise,

@@ -283,6 +283,8 @@ def _wants_texts(model: Any, frame: pd.DataFrame) -> bool:
             )
         return True
     alone = len(frame.columns) == 1 and not pd.api.types.is_numeric_dtype(frame.iloc[:, 0])
+    if isinstance(model, TextModel):
+        return alone
     return alone and is_estimator(model) and used_columns(model) is None and not hasattr(model, "n_features_in_")
 
 

@@ -77,6 +77,16 @@ def takes_rows(
     return decorate
 
 
+takes_layers = click.option(
+    "--layer",
+    "layers",
+    multiple=True,
+    required=True,
+    metavar="NAME",
+    help="A layer, or a pattern such as 'encoder.layer.*'; as often as there are layers.",
+)
+
+
 def takes_answer(draws: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add `--out`, `--plot` (which `draws` something) and `--json`, handed on as one `Answer`."""
 
