@@ -1,5 +1,9 @@
 """`pellucid lung-ct`: each step by its command."""
 
+import re
+import subprocess
+from pathlib import Path
+
 from click.testing import CliRunner
 
 from lung_world import phantom
@@ -29,3 +33,11 @@ def test_prepare(tmp_path):
     assert f"test: {len(index)} patches of 1 patients, {index['label'].sum()} with a nodule" in done.output
     other = run("prepare", *options, "--out", tmp_path / "patches", "--step", 2)
     assert other.exit_code == 1 and "another recipe" in other.output
+
+
+def test_the_batch_script_is_a_script_and_calls_what_there_is():
+    script = Path(lung_ct.__file__).parent / "slurm" / "launch.sbatch"
+    subprocess.run(["bash", "-n", str(script)], check=True)
+    named = set(re.findall(r"--(\w+) \"\$(?:PATCHES|OUT)", script.read_text()))
+    train = app.commands["lung-ct"].commands["train"]
+    assert named == {"patches", "out"} and named < {option.name for option in train.params}

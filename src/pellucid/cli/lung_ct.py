@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ def lung_ct() -> None:
     \b
     pellucid lung-ct download --manifest lidc.tcia --out dicom      (or `phantom --out phantom`, to try it all)
     pellucid lung-ct prepare --data dicom --readings xml --out patches
+    pellucid lung-ct train --patches patches --out network
     """
 
 
@@ -146,3 +148,55 @@ def prepare(data: Path, readings: Path, out: Path, key: Path | None, workers: in
         click.echo(
             f"{name}: {len(part)} patches of {part['patient'].nunique()} patients, {int(part['label'].sum())} with a nodule"
         )
+
+
+@lung_ct.command(short_help="Patches become a network.")
+@click.option("--patches", type=_FOLDER, required=True, metavar="FOLDER", help="What `prepare` wrote.")
+@click.option("--out", type=_FOLDER, required=True, metavar="FOLDER", help="The network and its log; goes on if begun.")
+@click.option(
+    "--network",
+    type=click.Choice(["resnet18", "narrow"]),
+    default="resnet18",
+    show_default=True,
+    help="narrow: for phantoms.",
+)
+@click.option("--weights", type=_FILE, metavar="FILE", help="MedicalNet's ResNet-18, .pth or .safetensors.")
+@click.option(
+    "--upper",
+    type=click.Choice(["all", "layer1", "layer2", "layer3", "layer4"]),
+    help="From where on it learns after the head; all without --weights, else layer3.",
+)
+@click.option("--epochs", type=int, metavar="N", help="At most; 40, or 10 for narrow.")
+@click.option("--warmup", type=int, metavar="N", help="Epochs of the head alone; 3, or 1 for narrow.")
+@click.option("--rate", type=float, metavar="R", help="Learning rate; 3e-4, or 2e-3 for narrow.")
+@click.option("--batch", type=int, metavar="N", help="Patches a step, over all processes; 16.")
+@click.option("--patience", type=int, metavar="N", help="Epochs without a better one; 10, or 4 for narrow.")
+@click.option("--smoothing", type=float, metavar="S", help="Of labels; 0.05.")
+@click.option("--seed", type=int, help="Of everything that is drawn; 0.")
+@click.option("--device", metavar="NAME", help="cpu, cuda or cuda:1; a GPU if there is one.")
+def train(
+    patches: Path, out: Path, network: str, weights: Path | None, upper: str | None, device: str | None, **more: Any
+) -> None:
+    """Train head first, then the upper layers; the epoch with the best validation AUC is kept.
+
+    On several GPUs: torchrun --nproc-per-node 4 -m pellucid lung-ct train ...
+    """
+    import dataclasses
+
+    from pellucid.studies import lung_ct as study
+
+    plain = study.phantom_plan() if network == "narrow" else study.Plan(network=network)
+    given = {name: value for name, value in more.items() if value is not None}
+    plan = dataclasses.replace(plain, upper=upper or ("all" if weights is None else "layer3"), **given)
+
+    def heard(line: dict[str, Any]) -> None:
+        numbers = (
+            f"loss {line['loss']:.3f}, validation loss {line['validation_loss']:.3f}, AUC {line['validation_auc']:.3f}"
+        )
+        best = ", the best so far" if line["best"] else ""
+        click.echo(f"epoch {line['epoch']} ({line['phase']}): {numbers}{best}; {line['seconds']:.0f} s", err=True)
+
+    told = study.train(patches, out, plan, weights=weights, device=device, heard=heard)
+    if os.environ.get("RANK", "0") == "0":
+        where = f"epoch {told['best_epoch']} of {told['epochs']}"
+        click.echo(f"validation AUC {told['validation_auc']:.3f} in {where}: {out / 'model.safetensors'}")

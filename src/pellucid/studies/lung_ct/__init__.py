@@ -12,6 +12,8 @@
     tally = lung_ct.prepare("phantom/dicom", "phantom/xml", "patches", lung_ct.Recipe(size=32), key)
     index = lung_ct.read_index("patches", "train")         # one row a patch; the files are described in `patches.py`
     x, y = lung_ct.load("patches", index["name"]), index["label"]
+    lung_ct.train("patches", "network", lung_ct.phantom_plan())
+    network, described = lung_ct.load_network("network")   # a torch module in evaluation mode, for every verb of pellucid
 
 Every step takes a folder and leaves files; every step may be interrupted and started again. No name and no identifier of a patient
 gets into a file, a log or a file's name: patients and series go by pseudonyms (`pseudonyms.py`).
@@ -21,14 +23,17 @@ from pellucid.studies.lung_ct.agreement import Nodule, match
 from pellucid.studies.lung_ct.annotations import Mark, Outline, Reading, parse
 from pellucid.studies.lung_ct.download import Patience, download
 from pellucid.studies.lung_ct.nbia import Server, read_manifest
+from pellucid.studies.lung_ct.network import load_network, map_layer
 from pellucid.studies.lung_ct.patches import load, read_index
 from pellucid.studies.lung_ct.phantom import Chest, PhantomNodule, chest
 from pellucid.studies.lung_ct.phantom_files import write as write_phantom
+from pellucid.studies.lung_ct.plan import Plan, phantom_plan
 from pellucid.studies.lung_ct.prepare import prepare
 from pellucid.studies.lung_ct.pseudonyms import Pseudonyms
 from pellucid.studies.lung_ct.recipe import SPLITS, Recipe, split
 from pellucid.studies.lung_ct.refusals import Refused, Tally
 from pellucid.studies.lung_ct.series import Scan, Series, find, read
+from pellucid.studies.lung_ct.train import train
 
 __all__ = [
     "SPLITS",
@@ -38,6 +43,7 @@ __all__ = [
     "Outline",
     "Patience",
     "PhantomNodule",
+    "Plan",
     "Pseudonyms",
     "Reading",
     "Recipe",
@@ -50,12 +56,16 @@ __all__ = [
     "download",
     "find",
     "load",
+    "load_network",
+    "map_layer",
     "match",
     "parse",
+    "phantom_plan",
     "prepare",
     "read",
     "read_index",
     "read_manifest",
     "split",
+    "train",
     "write_phantom",
 ]
