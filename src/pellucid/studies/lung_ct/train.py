@@ -98,7 +98,7 @@ def _begin(patches: Path, folder: Path, plan: Plan, weights: str | Path | None, 
     bare = networks.build(plan.network, plan.seed)
     digest = networks.start_from(bare, weights) if weights is not None else None
     recipe = dataclasses.asdict(Recipe.of(patches))
-    described = {
+    described: dict[str, Any] = {
         "network": plan.network,
         "classes": networks.CLASSES,
         "plan": dataclasses.asdict(plan),
