@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
 
 from pellucid.core.budget import Meter
 from pellucid.core.errors import InputError
@@ -47,6 +46,8 @@ def probabilities(ready: Prepared, meter: Meter) -> np.ndarray:
 
 def as_probabilities(outputs: np.ndarray) -> np.ndarray:
     """(n, k) scores or probabilities -> (n, k); one column is that of the second of two classes"""
+    from scipy.special import softmax
+
     if outputs.ndim != 2:
         raise InputError(f"the model's output has shape {outputs.shape}: expected (n, k), one column per class.")
     shares = outputs.min() >= 0 and outputs.max() <= 1

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
 from pellucid.core.errors import InputError
 from pellucid.core.method import Card, check_positive
@@ -51,6 +50,8 @@ class FarFromPrototypes(DifficultyMethod):
         check_positive(self, "prototypes")
 
     def difficulty(self, hard: Hard) -> tuple[np.ndarray, tuple[str, ...]]:
+        from scipy.spatial.distance import cdist
+
         if hard.background is None:
             raise InputError("FarFromPrototypes needs background=, rows of which the prototypes are picked.")
         ready = prepare(hard.model, hard.background)

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from pellucid.core.errors import InputError, MethodError
 from pellucid.core.method import check_positive
@@ -56,6 +55,8 @@ class Exact(Solver):
     """H is made and factored: P^2 numbers, P directions of curvature."""
 
     def solve(self, training: Training, g: np.ndarray, ridge: float) -> Solved:
+        from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
         size = training.size
         if size > _LARGE:
             raise InputError(
