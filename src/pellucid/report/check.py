@@ -11,7 +11,7 @@ import numpy as np
 
 from pellucid.core.budget import Budget, Receipt, receipt
 from pellucid.core.method import Method
-from pellucid.report import columns, enough, findings, groups, otherwise, plan, reasons, regions
+from pellucid.report import columns, enough, findings, groups, otherwise, plan, reasons, regions, suspects, typical
 from pellucid.report.choose import Choice, choose
 from pellucid.report.diary import Diary
 from pellucid.report.facts import answer, facts, performance
@@ -80,7 +80,10 @@ class Check:
     # -- an earlier run --------------------------------------------------------------------------------------------
 
     def _made_of(self) -> dict[str, str]:
-        own = (regions.RegionSearch(), columns.ColumnSearch(), reasons.GroupReasons(), enough.METHOD, otherwise.METHOD)
+        own = (
+            *(regions.RegionSearch(), columns.ColumnSearch(), reasons.GroupReasons(), enough.METHOD, otherwise.METHOD),
+            *(typical.METHOD, suspects.ANEW),
+        )
         w = self.wanted
         settings = {name: getattr(w, name) for name in ("rows", "classes", "names", "margin")}
         return fingerprints(self.subject, self.group_of, w.background, (*self.methods.values(), *own), settings)
@@ -156,11 +159,17 @@ class Check:
             columns=found.columns,
             groups=self.groups,
             reasons=found.reasons,
+            typical={} if found.typical is None else typical.told(s, found.typical),
+            suspects={} if found.suspects is None else suspects.told(s, found.suspects, self._page_of_labels()),
             left_out=tuple(left_out),
             records=dict(found.files),
             resumed=self.diary.told() if self.resume else {},
             receipt=self._receipt(),
         )
+
+    def _page_of_labels(self) -> str | None:
+        assert self.found.suspects is not None
+        return suspects.page_of(self.subject, self.found.suspects, self.folder.root, self.folder.part)
 
     def _receipt(self) -> Receipt:
         """What this run cost, and what was taken over had cost."""

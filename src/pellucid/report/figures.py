@@ -11,10 +11,13 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
 
 from pellucid import plot
+from pellucid.core.errors import InputError
 from pellucid.core.records import Attribution, Importance
 from pellucid.core.scores import Comparison, Curve
+from pellucid.plot._projection import as_picture
 from pellucid.report.record import ColumnTest, RegionTest
 from pellucid.report.regions import grid
 from pellucid.report.words import Box
@@ -22,6 +25,7 @@ from pellucid.report.words import Box
 COLUMN = 4.4  # inches of a figure that a phone still shows legibly
 _MAP = 1.9  # inches of a small picture
 _DOTS = 110  # an inch, of small pictures
+_SIDE = 192  # pixels of the longer side of a picture that is shown as it is, at most
 _RED = "#c1272d"
 
 
@@ -46,6 +50,20 @@ def _uri(figure: Figure, kind: str, **options: Any) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, **options)
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def pixels(row: np.ndarray) -> str | None:
+    """(h, w), (c, h, w) or (h, w, c), scaled to its own range, pixel by pixel as a data URI; None where it is no picture."""
+    try:
+        made = as_picture(row)
+    except InputError:
+        return None
+    step, buffer = -(-max(made.shape[:2]) // _SIDE), io.BytesIO()
+    grown = made[::step, ::step]
+    for axis in (0, 1):  # few pixels would be smoothed where a page enlarges them
+        grown = np.repeat(grown, max(1, _SIDE // max(made.shape[:2])), axis=axis)
+    imsave(buffer, grown, cmap="gray", vmin=0, vmax=1, format="png")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def shown(record: Attribution, row: int) -> str:

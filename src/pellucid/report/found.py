@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pellucid.core.counterfactuals import Counterfactuals
+from pellucid.core.examples import Examples
+from pellucid.core.label_errors import LabelErrors
 from pellucid.core.records import Attribution, Importance
 from pellucid.core.rivals import Rivals
 from pellucid.core.rules import Rules
@@ -24,6 +26,8 @@ class Found:
     reasons: GroupTest | None = None
     rules: Rules | None = None
     changes: Counterfactuals | None = None
+    typical: Examples | None = None
+    suspects: LabelErrors | None = None
     attributions: dict[str, Attribution] = field(default_factory=dict)
     cards: dict[str, Scorecard] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)

@@ -57,6 +57,8 @@ def _model(audit: Audit, i: int) -> dict[str, Any]:
         "columns": None if audit.columns is None else page_overall.columns(audit),
         "places": None if audit.regions is None else page_overall.places(audit.regions),
         "groups": page_overall.groups(audit),
+        "typical": audit.typical,
+        "suspects": audit.suspects,
         "glance": [] if compared is None else page_methods.glance(compared),
         "metrics": page_methods.METRICS,
         "agreement": figures.agreement(compared) if compared and len(compared.names) > 1 else None,

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pellucid.core.method import Method
-from pellucid.report import columns, enough, otherwise, plan, reasons, regions, steps
+from pellucid.report import columns, enough, otherwise, plan, reasons, regions, steps, suspects, typical
 from pellucid.report.ledger import Part
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ PLACE, COLUMN = "search for a small place that decides alone", "search for a col
 OVERALL, GROUPS = "importance of the columns", "importance in each group"
 RULES = "rules that are enough for an answer"
 CHANGES = "smallest changes that flip an answer"
+TYPICAL = "rows that stand for the data"
+LABELS = "labels that are likely to be wrong"
 
 
 def parts(check: Check) -> list[Part]:
@@ -27,6 +29,8 @@ def parts(check: Check) -> list[Part]:
         *_simple(check),
         *_searches(check),
         *_explanations(check),
+        *_typical(check),
+        *_labels(check),
         *_judgements(check, "faithfulness"),
         *_overall(check),
         *_groups(check),
@@ -117,6 +121,25 @@ def _groups(check: Check) -> Iterator[Part]:
         return
     price = reasons.GroupReasons().repeats * s.x.size
     yield Part(GROUPS, partial(steps.by_group, check), lambda: price, 3, "reasons")
+
+
+def _typical(check: Check) -> Iterator[Part]:
+    """Rows that stand for the others; no model is asked."""
+    why = typical.applies(check.subject)
+    if why is not None:
+        check.ledger.leave(TYPICAL, why)
+        return
+    yield Part(TYPICAL, partial(steps.typical_rows, check), record="typical")
+
+
+def _labels(check: Check) -> Iterator[Part]:
+    """Labels that are likely to be wrong."""
+    s = check.subject
+    why = suspects.applies(s)
+    if why is not None:
+        check.ledger.leave(LABELS, why)
+        return
+    yield Part(LABELS, partial(steps.suspect_labels, check), lambda: float(len(s)), 2, "suspects")
 
 
 def _rules(check: Check) -> Iterator[Part]:

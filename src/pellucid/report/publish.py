@@ -67,6 +67,8 @@ def _model(audit: Audit) -> dict[str, Any]:
         "importance": _importance(audit),
         "rules": _rules(audit),
         "changes": _changes(audit),
+        "typical": _without_pictures(audit.typical) or None,
+        "suspects": audit.suspects or None,
         "places": None if audit.regions is None else _places(audit.regions),
         "columns_alone": None
         if audit.columns is None
@@ -78,6 +80,15 @@ def _model(audit: Audit) -> dict[str, Any]:
         "resumed": audit.resumed or None,
         "receipt": dataclasses.asdict(audit.receipt),
     }
+
+
+def _without_pictures(typical: dict[str, Any]) -> dict[str, Any]:
+    """What a program reads: the rows by their numbers."""
+    bare = {
+        key: [{name: fact for name, fact in row.items() if name != "picture"} for row in typical.get(key, ())]
+        for key in ("prototypes", "criticisms")
+    }
+    return {**typical, **bare} if typical else {}
 
 
 def _methods(audit: Audit) -> list[dict[str, Any]]:

@@ -122,6 +122,8 @@ class Audit(Record):
     columns: ColumnTest | None = None
     groups: tuple[dict[str, Any], ...] = ()
     reasons: GroupTest | None = None
+    typical: dict[str, Any] = field(default_factory=dict)  # rows that stand for the others
+    suspects: dict[str, Any] = field(default_factory=dict)  # labels that are likely to be wrong
     left_out: tuple[dict[str, str], ...] = ()
     records: dict[str, str] = field(default_factory=dict)  # what each file beside the page holds
     resumed: dict[str, Any] = field(default_factory=dict)

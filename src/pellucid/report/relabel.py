@@ -6,8 +6,6 @@ escaped, and pictures are in it as data. `relabel(y, decisions)` applies what it
 
 from __future__ import annotations
 
-import base64
-import io
 import zlib
 from collections.abc import Sequence
 from importlib.resources import files
@@ -26,14 +24,12 @@ from pellucid.core.relabelling import SCHEMA
 from pellucid.core.sealed import embedded, policy
 from pellucid.core.store import appearing
 from pellucid.models.text import as_texts
-from pellucid.plot._projection import as_picture
 from pellucid.report import figures
 from pellucid.report.page import together
 from pellucid.report.words import number, percent
 
 _TEMPLATES = files("pellucid.report") / "templates"
 _CELLS = 12  # columns of a row that are shown at once
-_SIDE = 192  # pixels of a picture's longer side, at most
 
 
 def relabel_page(
@@ -134,7 +130,7 @@ def _contents(X: Any, order: np.ndarray, names: Sequence[str] | None) -> list[di
         return [{**nothing, "text": str(texts[row])} for row in order]
     data, _, own = plain_data(X)
     if data.ndim > 2:
-        return [{**nothing, "picture": _picture(data[row])} for row in order]
+        return [{**nothing, "picture": figures.pixels(data[row])} for row in order]
     named = list(names or own or (f"x{j}" for j in range(data.shape[1])))
     return [{**nothing, "cells": list(zip(named, map(_datum, data[row]), strict=True))} for row in order]
 
@@ -143,16 +139,3 @@ def _datum(value: Any) -> str:
     if value is None or value != value:
         return "missing"
     return f"{value:.5g}" if isinstance(value, float | np.floating) else str(value)
-
-
-def _picture(row: np.ndarray) -> str | None:
-    """Its pixels as a data URI; None where it is no picture."""
-    from matplotlib.image import imsave
-
-    try:
-        made = as_picture(row)
-    except InputError:
-        return None
-    step, buffer = -(-max(made.shape[:2]) // _SIDE), io.BytesIO()
-    imsave(buffer, made[::step, ::step], cmap="gray", vmin=0, vmax=1, format="png")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

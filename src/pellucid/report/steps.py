@@ -14,8 +14,9 @@ from pellucid.core.method import Method
 from pellucid.methods import run as engine
 from pellucid.methods.effect import run as effects
 from pellucid.methods.glassbox.rivals import rivals
+from pellucid.methods.label.base import LabelMethod
 from pellucid.metrics import run as judges
-from pellucid.report import columns, enough, otherwise, plan, reasons, regions
+from pellucid.report import columns, enough, otherwise, plan, reasons, regions, suspects, typical
 from pellucid.report.facts import metric
 from pellucid.report.subject import Subject
 from pellucid.report.together import merged
@@ -48,7 +49,7 @@ def simple(check: Check, budget: Budget) -> Receipt | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of fits on a part of the rows, which nobody asked for
-            if (why := _too_slow(check, X, budget)) is not None:
+            if (why := _too_slow(check, X, budget, _FITS)) is not None:
                 check.ledger.leave("a simple model in its place", why, "budget")
                 return None
             found = rivals(s.model, X, s.labels, margin=check.wanted.margin, folds=_FOLDS)
@@ -61,7 +62,7 @@ def simple(check: Check, budget: Budget) -> Receipt | None:
     return check.keep("rivals", found)
 
 
-def _too_slow(check: Check, X: Any, budget: Budget) -> str | None:
+def _too_slow(check: Check, X: Any, budget: Budget, fits: int) -> str | None:
     """Whether fitting would take more than its share of the time that is left, judged by one fit."""
     if budget.seconds is None:
         return None
@@ -70,9 +71,29 @@ def _too_slow(check: Check, X: Any, budget: Budget) -> str | None:
     before = check.ledger.seconds
     clone(check.subject.model).fit(X, check.subject.labels)
     took = check.ledger.seconds - before
-    if _FITS * took <= _SEARCH * budget.seconds:
+    if fits * took <= _SEARCH * budget.seconds:
         return None
-    return f"one fit of the model took {took:.2g} s and {_FITS} are needed, too long for the budget"
+    return f"one fit of the model took {took:.2g} s and {fits} are needed, too long for the budget"
+
+
+def typical_rows(check: Check, budget: Budget) -> Receipt:
+    """Rows that stand for the others."""
+    return check.keep("typical", typical.search(check.subject))
+
+
+def suspect_labels(check: Check, budget: Budget) -> Receipt:
+    """Labels that are likely to be wrong: by models fitted without the row where that can be had, else by the model's loss."""
+    s = check.subject
+    method: LabelMethod = suspects.AS_IT_IS
+    if cannot_be_fitted(s) is None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            why = _too_slow(check, s.X, budget, suspects.ANEW.folds)
+        if why is None:
+            method = suspects.ANEW
+        else:
+            check.ledger.leave("labels that are likely to be wrong", f"{why}; the model's own loss was taken", "budget")
+    return check.keep("suspects", suspects.search(s, method))
 
 
 def places(check: Check, budget: Budget) -> Receipt:
