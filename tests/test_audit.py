@@ -60,6 +60,8 @@ def test_page_json_and_every_record_are_there_and_readable(finished):
             "importance",
             "rules",
             "changes",
+            "typical",
+            "suspects",
             "Occlusion values",
             "Occlusion scorecard",
             "ExactShapley values",
@@ -70,6 +72,8 @@ def test_page_json_and_every_record_are_there_and_readable(finished):
         assert type(pc.load(folder / name)).__name__ in (
             "Attribution",
             "Scorecard",
+            "Examples",
+            "LabelErrors",
             "Importance",
             "ColumnTest",
             "Rules",
