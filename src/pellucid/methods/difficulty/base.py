@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pellucid.core.budget import Meter
 from pellucid.core.errors import InputError
 from pellucid.core.method import Method
-from pellucid.models.adapter import Adapter
-from pellucid.models.prepare import Prepared
+
+if TYPE_CHECKING:
+    from pellucid.models.adapter import Adapter
+    from pellucid.models.prepare import Prepared
 
 _SUM = 1e-3  # how far from 1 the probabilities of a row may add up
 

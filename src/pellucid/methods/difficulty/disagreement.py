@@ -20,7 +20,6 @@ import numpy as np
 
 from pellucid.core.method import Card, check_positive
 from pellucid.methods.difficulty.base import DifficultyMethod, Hard
-from pellucid.models.members import members
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,8 @@ class Disagreement(DifficultyMethod):
         check_positive(self, "passes")
 
     def difficulty(self, hard: Hard) -> tuple[np.ndarray, tuple[str, ...]]:
+        from pellucid.models.members import members
+
         return self.between(members(hard.ready, passes=self.passes, seed=self.seed, meter=hard.meter))
 
     def between(self, each: Iterable[np.ndarray]) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -23,7 +23,6 @@ from pellucid.methods.difficulty.base import DifficultyMethod, Hard, probabiliti
 from pellucid.methods.example.kernels import RBF, Within
 from pellucid.methods.example.mmd_critic import MMDCritic
 from pellucid.methods.example.points import as_points
-from pellucid.models.prepare import prepare
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,8 @@ class FarFromPrototypes(DifficultyMethod):
 
     def difficulty(self, hard: Hard) -> tuple[np.ndarray, tuple[str, ...]]:
         from scipy.spatial.distance import cdist
+
+        from pellucid.models.prepare import prepare
 
         if hard.background is None:
             raise InputError("FarFromPrototypes needs background=, rows of which the prototypes are picked.")
