@@ -6,8 +6,8 @@ import torch
 from scipy.stats import binomtest
 
 from audit_models import small_digits, small_network
+from pellucid.core.intervals import ratio, wilson
 from pellucid.report import demo, regions
-from pellucid.report.intervals import ratio, wilson
 from pellucid.report.regions import RegionSearch, contrasts, grid, search, singularity
 from pellucid.report.subject import lead, subject
 from pellucid.report.words import place_name

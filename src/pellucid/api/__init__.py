@@ -9,7 +9,7 @@ from pellucid.api.files import load
 from pellucid.api.inside import activations, concepts, probe, similarity, visualize
 from pellucid.api.judging import advise, compare, estimate, evaluate
 from pellucid.api.outputs import anchor, counterfactual, explain, explain_each, interact
-from pellucid.api.overall import cohorts, effect, importance, rivals, summarize
+from pellucid.api.overall import cohorts, distill, effect, importance, rivals, summarize
 
 __all__ = [
     "activations",
@@ -19,6 +19,7 @@ __all__ = [
     "compare",
     "concepts",
     "counterfactual",
+    "distill",
     "effect",
     "estimate",
     "evaluate",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from pellucid.core.budget import Budget
 from pellucid.core.cohort import Cohorts
 from pellucid.core.counterfactuals import Counterfactuals
 from pellucid.core.effect import Effect
@@ -97,6 +98,47 @@ def rivals(model: Any, X: Any, y: Any, *, metric: Any = None, margin: float = 0.
     from pellucid.methods.glassbox import rivals as engine
 
     return engine.rivals(model, X, y, metric=metric, margin=margin, folds=folds)
+
+
+def distill(
+    model: Any,
+    X: Any,
+    into: Any = "tree",
+    *,
+    target: Any = None,
+    fresh: float = 0.25,
+    seed: int = 0,
+    names: Sequence[str] | None = None,
+    budget: Budget | None = None,
+    batch_size: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Any:
+    """What would a model that can be read say in its place? An estimator fitted to the model's answers, with its fidelity.
+
+    The estimator's `fidelity_` is a record: agreement (R² of scores) on fresh rows, and on rows mixed of two, with intervals.
+    `model_card` puts what comes back on a page.
+
+    Parameters ---------- X : (n, p) rows, a frame or an array; no labels are needed. into : "tree", "linear", "rules"
+    (RuleList), "set" (DecisionSet), "points" (ScoringSystem), or an unfitted estimator. Classifiers
+        learn the model's classes; regressors its scores.
+    target : the number that a regressor learns; None takes the usual one.
+    fresh : the share of the rows that is kept from the fit and measures fidelity.
+    seed : of the split into fitted and fresh rows, and of the mixed ones.
+    """
+    from pellucid.methods.glassbox import distill as engine
+
+    return engine.distill(
+        model,
+        X,
+        into,
+        target=target,
+        fresh=fresh,
+        seed=seed,
+        names=names,
+        budget=budget,
+        batch_size=batch_size,
+        progress=progress,
+    )
 
 
 def summarize(attribution: Attribution | Counterfactuals, method: Any = None) -> Examples:

@@ -19,6 +19,7 @@ VERBS = {
     "effect": "pellucid.api",
     "cohorts": "pellucid.api",
     "rivals": "pellucid.api",
+    "distill": "pellucid.api",
     "anchor": "pellucid.api",
     "counterfactual": "pellucid.api",
     "summarize": "pellucid.api",
@@ -159,6 +160,7 @@ RECORDS = {
     "Cohorts": "pellucid.core.cohort",
     "Rivals": "pellucid.core.rivals",
     **dict.fromkeys(["RuleCard", "PointsCard"], "pellucid.core.model_card"),
+    "Fidelity": "pellucid.core.fidelity",
     "Advice": "pellucid.core.advice",
     "StudyResult": "pellucid.core.study",
     "PositionalBias": "pellucid.core.positional",
@@ -226,6 +228,7 @@ ESTIMATORS = {
     "RuleList": "pellucid.methods.glassbox.rule_list",
     "DecisionSet": "pellucid.methods.glassbox.decision_set",
     "ScoringSystem": "pellucid.methods.glassbox.scoring_system",
+    "model_card": "pellucid.methods.glassbox.reading",
 }
 
 # Labels that a person looks at, and what was decided.

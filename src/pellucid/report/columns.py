@@ -17,9 +17,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pellucid.core.budget import Meter, receipt
+from pellucid.core.intervals import ratio
 from pellucid.core.maskers import column_names
 from pellucid.core.scalar import pieces
-from pellucid.report.intervals import ratio
 from pellucid.report.record import ColumnTest
 from pellucid.report.subject import Subject
 

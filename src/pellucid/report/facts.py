@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.report.intervals import wilson
+from pellucid.core.intervals import wilson
 from pellucid.report.subject import Subject, sides
 
 

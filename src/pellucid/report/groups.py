@@ -11,7 +11,7 @@ from scipy.special import stdtrit
 
 from pellucid.core.errors import InputError
 from pellucid.core.frames import is_frame
-from pellucid.report.intervals import wilson
+from pellucid.core.intervals import wilson
 from pellucid.report.subject import Subject
 
 MOST = 12  # groups

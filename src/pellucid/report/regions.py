@@ -26,8 +26,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pellucid.core.budget import Meter, receipt
+from pellucid.core.intervals import ratio, wilson
 from pellucid.core.scalar import pieces
-from pellucid.report.intervals import ratio, wilson
 from pellucid.report.record import RegionTest
 from pellucid.report.subject import Subject, lead
 from pellucid.report.words import Box

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.core.errors import MethodError
 from pellucid.core.frames import Codec, is_frame
+from pellucid.core.registry import resolve
 
 _LEAVES = 8  # of a tree that is still read at a glance
 _WORDS = 6  # terms of a linear model that are told
@@ -26,12 +28,35 @@ def simple_models(X: Any, classifies: bool) -> dict[str, Any]:
         tree = DecisionTreeRegressor(max_leaf_nodes=_LEAVES, random_state=0)
     name, model = linear
     return {
-        name: make_pipeline(_columns(X, scaled=True), model),
-        f"tree of {_LEAVES} leaves": make_pipeline(_columns(X, scaled=False), tree),
+        name: make_pipeline(columns_of(X, scaled=True), model),
+        f"tree of {_LEAVES} leaves": make_pipeline(columns_of(X, scaled=False), tree),
     }
 
 
-def _columns(X: Any, scaled: bool) -> Any:
+def student(into: Any, classes: bool) -> Any:
+    """An unfitted estimator: a copy of the one that is given, or by its name."""
+    from sklearn.base import clone
+    from sklearn.linear_model import LinearRegression, LogisticRegression
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+    if not isinstance(into, str):
+        if not hasattr(into, "get_params") or isinstance(into, type):
+            raise MethodError(f"into={into!r} is no estimator to be fitted: give one, or one of {', '.join(_NAMED)}.")
+        return clone(into)
+    if into == "tree":
+        kind: Any = DecisionTreeClassifier if classes else DecisionTreeRegressor
+        return kind(max_leaf_nodes=_LEAVES, random_state=0)
+    if into == "linear":
+        return LogisticRegression(max_iter=1000) if classes else LinearRegression()
+    if into not in _NAMED:
+        raise MethodError(f"into={into!r}: expected an estimator, or one of {', '.join(_NAMED)}.")
+    return resolve(_NAMED[into])()
+
+
+_NAMED = {"tree": "", "linear": "", "rules": "RuleList", "set": "DecisionSet", "points": "ScoringSystem"}
+
+
+def columns_of(X: Any, scaled: bool) -> Any:
     """Numbers with gaps filled by the median, levels one column each."""
     from sklearn.compose import make_column_transformer
     from sklearn.impute import SimpleImputer

@@ -1,4 +1,4 @@
-"""The three intervals that an audit states: of a share of counts, of a ratio of means, of a mean."""
+"""Three intervals in closed form: of a share of counts, of a ratio of means, of a mean."""
 
 from __future__ import annotations
 
