@@ -21,6 +21,7 @@ from pellucid.cli.audit import audit
 from pellucid.cli.compare import compare
 from pellucid.cli.concepts import concepts
 from pellucid.cli.counterfactual import counterfactual
+from pellucid.cli.distill import distill
 from pellucid.cli.evaluate import evaluate
 from pellucid.cli.explain import explain
 from pellucid.cli.hardest import hardest
@@ -118,6 +119,7 @@ _COMMANDS = (
     activations,
     concepts,
     probe,
+    distill,
     evaluate,
     compare,
     advise,

@@ -229,6 +229,7 @@ ESTIMATORS = {
     "DecisionSet": "pellucid.methods.glassbox.decision_set",
     "ScoringSystem": "pellucid.methods.glassbox.scoring_system",
     "model_card": "pellucid.methods.glassbox.reading",
+    "card_page": "pellucid.report.card_page",
 }
 
 # Labels that a person looks at, and what was decided.

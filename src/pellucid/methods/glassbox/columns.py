@@ -25,12 +25,12 @@ class Columns:
     columns: tuple[Column, ...]
 
     @classmethod
-    def learn(cls, X: Any) -> Columns:
-        """From a frame, or from an array (n, p) of numbers."""
+    def learn(cls, X: Any, names: tuple[str, ...] | None = None) -> Columns:
+        """From a frame, or from an array (n, p) of numbers whose columns may have names."""
         if is_frame(X):
             return cls(Codec.learn(X).schema.columns)
         kind: Any = "integer" if X.dtype.kind in "iub" else "number"
-        return cls(tuple(Column(f"x{j}", kind, str(X.dtype)) for j in range(X.shape[1])))
+        return cls(tuple(Column(f"x{j}" if names is None else names[j], kind, str(X.dtype)) for j in range(X.shape[1])))
 
     def encode(self, X: Any) -> np.ndarray:
         """(n, p) numbers and codes, NaN where missing; the columns of a frame are found by name, of an array by place."""

@@ -68,6 +68,8 @@ def distill(
         teacher = teacher.for_pupil(pupil)
         answers = [teacher(rows) for rows in (x[used], x[kept], mixed)]
     rows = [_rows(ready, cells) for cells in (x[used], x[kept], mixed)]
+    if ready.inputs.codec is None:
+        pupil.names_ = ready.inputs.form.names
     made = _fitted(pupil, rows[0], answers[0])
     measured = [_measured(made, r, a, teacher.classes is not None) for r, a in zip(rows[1:], answers[1:], strict=True)]
     wish = Wish(repr(pupil), None if target is None else repr(target), fresh, seed)

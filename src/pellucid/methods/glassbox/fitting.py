@@ -45,6 +45,7 @@ class Glassbox(ClassifierMixin, BaseEstimator, ABC):
 
     _binary: ClassVar[bool] = False
     classes_: np.ndarray
+    names_: tuple[str, ...] | None = None  # of an array's columns, where somebody knows them
     _columns: Columns
 
     def __sklearn_tags__(self) -> Any:
@@ -70,7 +71,7 @@ class Glassbox(ClassifierMixin, BaseEstimator, ABC):
         kept = weights > 0
         self.classes_, places = np.unique(y[kept], return_inverse=True)
         self._check_classes(y)
-        self._columns = Columns.learn(X)
+        self._columns = Columns.learn(X, self.names_)
         codes = self._columns.encode(X)
         return Material(codes[kept], places, weights[kept], self._columns.columns)
 

@@ -83,7 +83,8 @@ def _missing(value: Any) -> bool:
 def _features(model: Any, final: Any) -> list[_Feature]:
     """What the final step's columns stand for."""
     count = int(final.n_features_in_)
-    names = [str(name) for name in getattr(model, "feature_names_in_", [f"x{j}" for j in range(count)])]
+    told = getattr(final, "names_", None) or getattr(model, "feature_names_in_", None)
+    names = [f"x{j}" for j in range(count)] if told is None else [str(name) for name in told]
     prepared: Any = model[0] if hasattr(model, "steps") and len(model.steps) > 1 else None
     if not hasattr(prepared, "transformers_"):
         return [_Feature(names[j] if len(names) == count else f"x{j}", j) for j in range(count)]
