@@ -188,6 +188,7 @@ class TestLanguageModels:
         fills = [pc.Deletion(fill=fill) for fill in ("delete", "pad")]
         found = pc.compare(lm, small.PROMPTS[:2], [pc.Occlusion(), pc.LIME(samples=40)], metrics=fills, target=ODDS)
         lines = {line.metric: line.mean for card in found.scorecards for line in card.lines}
+        assert [curve.labels for curve in found.scorecards[0].curves] == [("delete",), ("pad",)]
         assert len(lines) == 2 and len({round(value, 6) for value in lines.values()}) == 2
 
     def test_no_padding_token(self, small):

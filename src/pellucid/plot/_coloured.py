@@ -24,8 +24,9 @@ def text_html(attribution: Attribution, row: int = 0, *, join: str | None = None
     segments, limit = _prepared(attribution, row, join, limit)
     pieces = [_span(said, value, limit) for said, value in segments]
     head = html.escape(f"{title(attribution, row)}: {equation(attribution, row)}")
-    style = f"font-family:sans-serif;line-height:1.9;color:{INK};white-space:pre-wrap"
-    return f'<figure style="margin:0"><figcaption>{head}</figcaption><p style="{style}">{"".join(pieces)}</p></figure>'
+    style = f"margin:0;font-family:sans-serif;color:{INK}"
+    body = f'<p style="line-height:1.9;white-space:pre-wrap">{"".join(pieces)}</p>'
+    return f'<figure style="{style}"><figcaption>{head}</figcaption>{body}</figure>'
 
 
 def text_terminal(
@@ -68,8 +69,8 @@ def _span(said: str, value: float | None, limit: float) -> str:
         return html.escape(said)
     ground = _ground(value, limit)
     ink = "#ffffff" if _dark(ground) else INK
-    below = "border-bottom:2px dashed #2166ac;" if value < -limit / 8 else ""
-    style = f"background:rgb{ground};color:{ink};{below}border-radius:3px;padding:1px 1px".replace(" ", "")
+    below = "border-bottom:2px dashed;" if value < -limit / 8 else ""
+    style = f"background:rgb({','.join(map(str, ground))});color:{ink};{below}border-radius:3px;padding:1px"
     return f'<span title="{value:+.4g}" style="{style}">{html.escape(said)}</span>'
 
 
