@@ -71,7 +71,7 @@ class RankingCurve(Metric):
     def measure(self, case: Case) -> Reading:
         if case.record.texts is not None:
             told = on_texts(case, self.fill, replace(self, fill="zeros").measure)
-            return replace(told, labels=(self.fill or "delete",))
+            return replace(told, labels=(str(self.fill or "delete"),))
         parts = cut(case, self.window, self.absolute, type(self).__name__)
         shown, streams = fills(self.fill, self.spatial_fill, case, parts.labels), self.streams(case)
         sizes = np.maximum(1, np.minimum(self.steps, parts.total))  # (n,) points beyond the start
