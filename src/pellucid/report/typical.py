@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from pellucid.core.examples import Examples
+from pellucid.core.intervals import wilson
 from pellucid.methods.example.finding import prototypes
 from pellucid.methods.example.mmd_critic import MMDCritic
 from pellucid.report import figures
-from pellucid.report.intervals import wilson
 from pellucid.report.subject import Subject
 
 METHOD = MMDCritic(prototypes=6, criticisms=3)
