@@ -323,7 +323,8 @@ def test_street_scenes_on_a_photograph_network(data_dir):
     found = pc.concepts(mobilenet(data_dir), (labels, NAMES), DISSECT(), layer="blocks.13.project", inputs=x)
     (units,) = found.units
     car, road = NAMES.index("car"), NAMES.index("road")
-    assert found.scores[car, 0] > 0.07 and units.chance[:, car].max() < 0.02
+    frame = found.to_frame().set_index("concept")
+    assert frame.loc["car", "IoU"] > 0.07 and frame.loc["car", "by chance"] < 0.01
     assert units.unique.tolist() == [car] and (units.detects == car).sum() >= 3
     assert units.ceiling[:, road].max() < 0.04 and found.scores[road, 0] - units.chance[:, road].max() < 0.002
     assert any("building" in said and "road" in said for said in found.receipt.warnings)
