@@ -107,3 +107,57 @@ def test_probes_read_labels_of_tables_and_texts(folder: Path):
         *("--layer", "bert.embeddings", "--controls", "1", "--json"),
     )
     assert texts.exit_code == 0 and json.loads(texts.stdout)["classes"] == [False, True]
+
+
+def test_similarity_of_kept_layers_and_of_running_networks(folder: Path):
+    asked = ("activations", "--model", "nets:mlp", "--data", "any.npy", "--layer", "*", "--out", "seen.npz")
+    assert run(*asked).exit_code == 0
+    done = run("similarity", "seen.npz", "--plot", "alike.png", "--out", "s.npz")
+    assert (
+        done.exit_code == 0 and "3 x 3 layers over 60 inputs" in done.stdout and (folder / "alike.png").stat().st_size
+    )
+    record = pc.load(folder / "s.npz")
+    network = ("similarity", "--model", "nets:mlp", "--data", "any.npy")
+    told = json.loads(run(*network, "--unbiased", "--json").stdout)
+    assert told["matches"] == [0, 1, 2] and told["rows"] == ["0", "1", "2"]
+    same = json.loads(run(*network, "--json").stdout)
+    np.testing.assert_allclose(same["matrix"], record.matrix, rtol=1e-5)
+    np.save("wide.npy", np.load("any.npy")[:, :2])
+    two = run("similarity", "seen.npz", "wide.npy", "--method", "SVCCA", "--variance", "1")
+    assert two.exit_code == 0 and "wide" in two.stdout
+    some = run(*network, "--other", "nets:mlp", "--layer", "0", "--other-layer", "1")
+    assert some.exit_code == 0 and "1 x 1 layers" in some.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((), "give files of layers"),
+        (("any.npy", "--model", "nets:mlp"), "not both"),
+        (("any.npy", "any.npy", "any.npy"), "3 files"),
+        (("any.npy", "--layer", "0"), "--layer is for networks"),
+        (("nothing.npz",), "no file of layers"),
+        (("--model", "nets:mlp"), "--data FILE"),
+    ],
+)
+def test_similarity_says_what_it_needs(folder: Path, words: tuple[str, ...], says: str):
+    done = run("similarity", *words)
+    assert done.exit_code != 0 and says in done.stderr
+
+
+def test_a_dissection_from_masks_and_from_a_label_map(folder: Path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(8, 2, 8, 8))
+    np.save("pictures.npy", x)
+    np.save("bright.npy", x[:, 0] > 1)
+    np.save("labels.npy", np.where(x[:, 0] > 1, 1, 0))
+    asked = ("concepts", "--model", "nets:cnn", "--data", "pictures.npy", "--layer", "0")
+    method = ("--method", "NetworkDissection", "--quantile", "0.2")
+    done = run(*asked, *method, "--concept", "bright=bright.npy", "--plot", "d.png")
+    assert done.exit_code == 0 and "bright at 0: " in done.stdout and (folder / "d.png").stat().st_size
+    told = json.loads(run(*asked, *method, "--masks", "labels.npy", "--names", "dark,bright", "--json").stdout)
+    assert told["concepts"] == ["dark", "bright"] and "IoU" in told["words"][1]
+    both = run(*asked, *method, "--masks", "labels.npy", "--concept", "bright=bright.npy")
+    assert both.exit_code == 1 and "give one of them" in both.stderr
+    none = run(*asked, *method)
+    assert none.exit_code == 1 and "there are no concepts" in none.stderr

@@ -32,6 +32,7 @@ from pellucid.cli.methods import methods
 from pellucid.cli.positional_bias import positional_bias
 from pellucid.cli.probe import probe
 from pellucid.cli.prototypes import prototypes
+from pellucid.cli.similarity import similarity
 from pellucid.cli.study import study
 from pellucid.cli.visualize import visualize
 from pellucid.core.errors import PellucidError
@@ -120,6 +121,7 @@ _COMMANDS = (
     concepts,
     probe,
     distill,
+    similarity,
     evaluate,
     compare,
     advise,

@@ -42,10 +42,13 @@ class Named(click.ParamType):
     "named",
     type=Named(),
     multiple=True,
-    required=True,
     metavar="NAME=FILE",
-    help="A concept and a file of its examples; once for each concept.",
+    help="A concept and a file of its examples, or of its masks; once for each.",
 )
+@click.option(
+    "--masks", type=FILE, metavar="FILE", help="For NetworkDissection: a label map (n, h, w) instead of --concept."
+)
+@click.option("--names", metavar="NAMES", help="Names of the labels of --masks, from 0 on: sky,building,road.")
 @click.option("--random", type=FILE, metavar="FILE", help="Examples of anything; without it concepts meet each other.")
 @takes_target
 @click.option("--method", type=METHOD, default="TCAV", metavar="METHOD", help="Its fields are options; see below.")
@@ -56,6 +59,8 @@ def concepts(
     data: Path,
     layers: tuple[str, ...],
     named: tuple[tuple[str, Path], ...],
+    masks: Path | None,
+    names: str | None,
     random: Path | None,
     target: Any,
     method: Any,
@@ -65,6 +70,8 @@ def concepts(
     \b
     pellucid concepts --model app.models:build --data zebras.npy --target 340 --layer blocks.14 \\
         --concept striped=stripes.npy --random photos.npy --plot stripes.png
+    pellucid concepts --model app.models:build --data streets.npy --layer blocks.13 \\
+        --method NetworkDissection --masks labels.npy --names sky,building,road --plot detectors.png
     """
     from pellucid.cli import screen
     from pellucid.cli.data import read_rows, suited
@@ -75,7 +82,8 @@ def concepts(
         raise InputError(f"--concept {twice[0]} stands there twice: give each concept a name of its own.")
     with own_stdout():
         model, table = source.load(), read_rows(data)
-        sets = {name: suited(model, read_rows(path).x)[0] for name, path in named}
+        given = _masks(masks, names, named)
+        sets = given if given is not None else {name: suited(model, read_rows(path).x)[0] for name, path in named}
         others = None if random is None else suited(model, read_rows(random).x)[0]
         with doubting(table), screen.progress("looking") as heard:
             record = resolve("concepts")(
@@ -95,7 +103,34 @@ def concepts(
         _tell(record, answer)
 
 
+def _masks(masks: Path | None, names: str | None, named: tuple[tuple[str, Path], ...]) -> Any:
+    """A label map and the names of its labels, where one is given."""
+    from pellucid.cli.data import read_rows
+
+    if masks is None and not named:
+        raise InputError("there are no concepts: give --concept NAME=FILE for each, or --masks FILE for a dissection.")
+    if masks is None:
+        return None
+    if named:
+        raise InputError("--concept and --masks both name concepts: give one of them.")
+    labels = read_rows(masks).x
+    return labels if names is None else (labels, [name.strip() for name in names.split(",")])
+
+
 def _tell(record: ConceptScores, answer: Answer) -> None:
+    from pellucid.cli import screen
+
+    console = screen.out()
+    if record.units:
+        screen.show_frame(record.to_frame())
+    else:
+        _tell_scores(record)
+    for sentence in record.words():
+        console.print(sentence, markup=False, highlight=False)
+    tell_cost(record, answer)
+
+
+def _tell_scores(record: ConceptScores) -> None:
     from pellucid.cli import screen
 
     columns = ("concept", "layer", "score", "95 % of runs", "p, Holm", "", "probe right")
@@ -107,8 +142,4 @@ def _tell(record: ConceptScores, answer: Answer) -> None:
         p = "" if silent else f"{line['p adjusted']:.2g}"
         star = "*" if line["significant"] else ""
         made.add_row(line["concept"], line["layer"], score, span, p, star, f"{line['probe accuracy']:.0%}")
-    console = screen.out()
-    console.print(made)
-    for sentence in record.words():
-        console.print(sentence, markup=False, highlight=False)
-    tell_cost(record, answer)
+    screen.out().print(made)
