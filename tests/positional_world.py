@@ -9,9 +9,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from pellucid.core.positional import Combination, Reply
+from pellucid.studies.positional_bias import BRIEF as SHORT
 from pellucid.studies.positional_bias import Plan
-
-SHORT = {"system": "{style}", "question": "{first} or {second} on {category}?"}
 
 
 @dataclass

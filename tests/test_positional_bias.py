@@ -219,17 +219,46 @@ def test_pairs_that_move_together_are_few():
     assert counting.over_pairs(made, 0) == 1
 
 
+def alarms(draw, seeds):
+    """How often a bias is said to be found, overall and in any category or style, over seeds."""
+    names = [(p.category, p.style, (p.a, p.b)) for p in questions(Plan(**SHORT))[::2]]
+    blank = run(Talker(always_first), Plan(**SHORT, most=0, nonsense=(), identical=False))
+    found, framed = 0, 0
+    for seed in range(seeds):
+        made = [combination(*odds, *name) for odds, name in zip(draw(np.random.default_rng(seed)), names, strict=True)]
+        said = dataclasses.replace(blank, lines=counting.lines(made), p_pairs=counting.over_pairs(made, 0))
+        found += said.biased is not None
+        framed += "Beyond chance" in said.verdict or "every single" in said.verdict
+    return found / seeds, framed / seeds
+
+
 def test_false_alarms_are_as_rare_as_they_say():
     """A coin for every prompt: half of the combinations change with the order, in no direction."""
-    plan = Plan(**SHORT)
-    names = [(p.category, p.style, (p.a, p.b)) for p in questions(plan)[::2]]
-    alarms, framed, seeds = 0, 0, 300
-    for seed in range(seeds):
-        odds = np.random.default_rng(seed).choice([-1.0, 1.0], (len(names), 2))
-        lines = counting.lines([combination(*pair, *name) for pair, name in zip(odds.tolist(), names, strict=True)])
-        alarms += lines[0].p < 0.05
-        framed += any(line.p_holm < 0.05 for line in lines if line.by in ("category", "style"))
-    assert 0 < alarms / seeds < 0.08 and framed / seeds < 0.08
+    found, framed = alarms(lambda rng: rng.choice([-1.0, 1.0], (96, 2)).tolist(), 200)
+    assert found < 0.07 and framed <= found
+
+
+def test_pairs_with_habits_of_their_own_are_no_bias():
+    """All combinations of a pair go one way, drawn for each pair: a test over combinations alone finds bias in two of three."""
+
+    def draw(rng):
+        ways = np.repeat(rng.choice([-1.0, 1.0], 6), 16)
+        return np.stack([ways, -ways], axis=1).tolist()
+
+    found, _ = alarms(draw, 200)
+    assert found < 0.07  # all six alike: 2 / 64
+
+    def rule(message, first, second):
+        return ((first if min(first, second) in ("GOOGL", "NVDA") else second), 1.0)
+
+    result = run(Talker(rule), Plan(most=0))
+    assert result.line("all").p < 0.01 and result.p_pairs > 0.05 and result.biased is None
+    assert "which a habit of some pairs may explain" in result.verdict and "Beyond chance" not in result.verdict
+
+
+def test_few_pairs_speak_for_themselves():
+    result = run(Talker(always_first), Plan(options=("A1", "B2"), **SHORT, most=0))
+    assert result.biased == "first" and result.few_pairs and "for these pairs at least" in result.verdict
 
 
 # --- remedies ---------------------------------------------------------------------------------------------------------
@@ -255,7 +284,7 @@ def test_a_calibration_takes_off_what_its_framing_adds():
     for one in (calibrated, others):
         assert one.discordant == 0 and one.position == pytest.approx(0) and one.passes == 1
     assert calibrated.extra == 4 and others.extra == 12
-    own = [combination(3, -3, pair=("A", "B")), combination(0.1, -0.1, pair=("A", "C"))]
+    own = [combination(5, -1, pair=("A", "B")), combination(2.1, 1.9, pair=("A", "C"))]
     *_, others = remedies(own, ())
     assert others.position == pytest.approx(0) and (others.first, others.second) == (1, 1), (
         "a pair is not its own calibration"

@@ -34,6 +34,7 @@ KEPT = {
     "docs/taxonomy.md": "concepts/taxonomy.md",
     "docs/why_rather.md": "concepts/why_rather.md",
     "docs/studies.md": "concepts/studies.md",
+    "docs/positional_bias.md": "concepts/positional_bias.md",
     **{f"docs/reasons/{name}.md": f"reasons/{name}.md" for name in REASONS},
     "docs/evidence/gradient.md": "evidence/gradient.md",
     "docs/evidence/removal.md": "evidence/removal.md",
@@ -130,6 +131,7 @@ def nav() -> Nav:
                 {"Explaining by examples": "concepts/examples.md"},
                 {"Units and layers": "concepts/representations.md"},
                 {"Studies with people": "concepts/studies.md"},
+                {"Positional bias of a language model": "concepts/positional_bias.md"},
                 {"Architecture": "concepts/architecture.md"},
                 {"What is covered": "concepts/coverage.md"},
             ]

@@ -88,9 +88,10 @@ def run(
 ) -> None:
     """Ask every prompt of a plan in both orders; what is finished is kept, so --resume goes on after a stop."""
     from pellucid.cli import screen
-    from pellucid.studies.positional_bias import Plan, run
+    from pellucid.studies.positional_bias import BRIEF, Plan, run
 
-    plan = Plan() if plan_file is None else Plan.load(plan_file)
+    brief = BRIEF if demo is not None else {}
+    plan = Plan(**brief) if plan_file is None else Plan.load(plan_file)  # type: ignore[arg-type]
     plan = plan if most is None else replace(plan, most=most)
     with own_stdout():
         model = _demo(demo, plan) if demo is not None else _model(name, device, dtype)

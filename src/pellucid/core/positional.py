@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Outcome = Literal["same", "first", "second", "unclear"]
+_PAIRS = 6
 
 
 @dataclass(frozen=True)
@@ -229,11 +230,20 @@ class PositionalBias(Record):
 
     @property
     def biased(self) -> str | None:
-        """Which option is favoured, "first" or "second", where chance does not explain it; else None."""
+        """Which option is favoured, "first" or "second", where chance does not explain it; else None.
+
+        Both tests have to say so, that over combinations and that over pairs; fewer than six pairs can never pass the second
+        one, so there the first decides, and speaks for these pairs alone.
+        """
         whole = self.line("all", "all")
-        if not whole.p < 0.05:
+        if not whole.p < 0.05 or not (self.p_pairs < 0.05 or self.few_pairs):
             return None
         return "first" if whole.first > whole.second else "second"
+
+    @property
+    def few_pairs(self) -> bool:
+        """Whether there are too few pairs to tell a bias from a habit of these pairs: 2 / 2 ** 5 is no less than 0.05."""
+        return len([line for line in self.lines if line.by == "pair"]) < _PAIRS
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -266,8 +276,18 @@ def _overall(result: PositionalBias) -> str:
         return f"The order of the options changes none of {whole.clear} answers."
     changed = f"The order of the options changes the answer in {whole.discordant} of {whole.clear} combinations"
     ways = f"{whole.first} times in favour of the option named first, {whole.second} times of the one named second"
-    sure = "which chance may explain" if result.biased is None else "more than chance explains"
-    return f"{changed}: {ways}, {sure} (p {p_text(whole.p)})."
+    return f"{changed}: {ways}, {_sure(result)}."
+
+
+def _sure(result: PositionalBias) -> str:
+    """How far chance explains it."""
+    p = p_text(result.line("all", "all").p)
+    if result.biased is not None:
+        return f"more than chance explains{', for these pairs at least' * result.few_pairs} (p {p})"
+    if result.line("all", "all").p < 0.05:
+        over = p_text(result.p_pairs)
+        return f"which a habit of some pairs may explain (p {p} if combinations are independent, p {over} if only pairs are)"
+    return f"which chance may explain (p {p})"
 
 
 def p_text(p: float) -> str:
@@ -278,7 +298,7 @@ def p_text(p: float) -> str:
 def _strongest(result: PositionalBias) -> str:
     """The categories and styles in which chance does not explain it."""
     found = [line for line in result.lines if line.by in ("category", "style") and line.p_holm < 0.05]
-    if not found:
+    if not found or result.biased is None:
         return ""
     if len(found) == len([line for line in result.lines if line.by in ("category", "style")]):
         return "So it is in every single category and style, all of them allowed for."

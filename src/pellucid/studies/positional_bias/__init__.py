@@ -14,8 +14,8 @@ bias is known.
 from pellucid.studies.positional_bias.answers import chosen
 from pellucid.studies.positional_bias.page import write_page
 from pellucid.studies.positional_bias.plan import Plan
-from pellucid.studies.positional_bias.planted import RULES, Planted
+from pellucid.studies.positional_bias.planted import BRIEF, RULES, Planted
 from pellucid.studies.positional_bias.prompts import Prompt, controls, questions
 from pellucid.studies.positional_bias.run import run
 
-__all__ = ["RULES", "Plan", "Planted", "Prompt", "chosen", "controls", "questions", "run", "write_page"]
+__all__ = ["BRIEF", "RULES", "Plan", "Planted", "Prompt", "chosen", "controls", "questions", "run", "write_page"]

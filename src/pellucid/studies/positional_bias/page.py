@@ -136,7 +136,7 @@ def side(one: Combination | BiasLine) -> str:
 
 def signed(value: float) -> str:
     """Two digits behind the point, and the sign; a dash for what is not known."""
-    return f"{value:+.2f}".replace("-", "\u2212") if math.isfinite(value) else "\u2013"
+    return f"{round(value, 2) + 0.0:+.2f}".replace("-", "\u2212") if math.isfinite(value) else "\u2013"
 
 
 def share(value: float) -> str:

@@ -30,6 +30,7 @@ RULES = {
     "none": "the content, whatever the order",
     "coin": "a coin for each prompt: the order changes answers, but neither position is favoured",
 }
+BRIEF = {"system": "{style}", "question": "{first} or {second} on {category}?"}  # learnt in half a minute
 HIDDEN = "..."  # what stands where the masker hides a token
 _TURN, _END, _PAD = "<|im_start|>", "<|im_end|>", "<|endoftext|>"
 _CHAT = (

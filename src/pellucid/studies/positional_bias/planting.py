@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,16 +89,28 @@ def fitted(net: nn.Module, tokenizer: Any, answers: Mapping[Prompt, str], steps:
     optimizer = torch.optim.AdamW(net.parameters(), lr=_RATE, weight_decay=0.01, fused=True)
     rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / 20) * _cosine(step / steps))
     net.train()
-    for step in range(steps):
-        if step and step % _CHECK == 0 and lessons.least(net, len(answers)) > _SURE:
-            break
-        rows = _drawn(len(answers), len(lessons.tokens), draws)
-        loss = lessons.loss(net, rows)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        rate.step()
+    with _one_thread():
+        for step in range(steps):
+            if step and step % _CHECK == 0 and lessons.least(net, len(answers)) > _SURE:
+                break
+            rows = _drawn(len(answers), len(lessons.tokens), draws)
+            loss = lessons.loss(net, rows)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            rate.step()
     net.eval()
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Matrices as small as these are multiplied faster by one thread than by several that wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _cosine(done: float) -> float:
