@@ -13,11 +13,12 @@
 # %% [markdown]
 # # Positional bias of a language model
 #
-# A language model is asked which of two companies is the better investment. Does its answer change when the two are named in the
-# other order? After Dimino et al. 2025 (arXiv:2508.18427): four companies, four categories, four styles of advisor, both orders.
+# A language model is asked which of two companies is the better investment. Does its answer change when the two are named
+# in the other order? After Dimino et al. 2025 (arXiv:2508.18427): four companies, four categories, four styles of advisor,
+# both orders.
 #
-# Real weights are downloads of gigabytes, and nobody knows the truth about their bias. So here a tiny Qwen2 is trained on the spot,
-# three times, with a bias that is known; the study has to find it. The last cell does the same with a real model.
+# Real weights are downloads of gigabytes, and nobody knows the truth about their bias. So here a tiny Qwen2 is trained on
+# the spot, three times, with a bias that is known; the study has to find it. The last cell does the same with a real model.
 # Takes a minute or two on one core.
 
 # %%
@@ -45,9 +46,9 @@ print(found.verdict)
 pc.plot.orders(found)
 
 # %% [markdown]
-# Each combination is one question in both orders. `discordant` are those whose answers differ: 96 comparisons, not 192. Which words do
-# it? Shapley values of the user's words, for the log-odds of the same two companies in both orders. Red speaks for the first name of
-# the pair, blue for the second, wherever they stand.
+# Each combination is one question in both orders. `discordant` are those whose answers differ: 96 comparisons, not 192.
+# Which words do it? Shapley values of the user's words, for the log-odds of the same two companies in both orders. Red
+# speaks for the first name of the pair, blue for the second, wherever they stand.
 
 # %%
 record = found.attributions[0]
@@ -57,8 +58,8 @@ pc.plot.text(record, 0)
 pc.plot.text(record, 1)
 
 # %% [markdown]
-# The first name carries the answer in both orders, all of its tokens; the second one hardly speaks. Summed by role, over all explained
-# combinations and turned towards the option named first:
+# The first name carries the answer in both orders, all of its tokens; the second one hardly speaks. Summed by role, over
+# all explained combinations and turned towards the option named first:
 
 # %%
 pc.plot.roles(found)
@@ -82,9 +83,9 @@ print(category.verdict)
 pc.plot.orders(category)
 
 # %% [markdown]
-# What helps? Averaging both orders cannot depend on the order, at the price of a second pass. A calibration takes one number per category
-# and style off a single pass. It can only take out what a framing adds on average; where what is left is hardly more than zero, a
-# decision still turns on very little.
+# What helps? Averaging both orders cannot depend on the order, at the price of a second pass. A calibration takes one
+# number per category and style off a single pass. It can only take out what a framing adds on average; where what is left
+# is hardly more than zero, a decision still turns on very little.
 
 # %%
 for remedy in category.remedies:

@@ -7,13 +7,13 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from pellucid.report.intervals import wilson
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeRegressor
 
 import pellucid as pc
 from pellucid.methods.label.largest_loss import LargestLoss
 from pellucid.report import suspects, typical
-from pellucid.report.intervals import wilson
 from pellucid.report.page import render
 from pellucid.report.subject import subject
 
