@@ -1,5 +1,7 @@
 """What influence is for: wrong labels, poisoned rows, the worth of a row, and a biased prediction led back to its rows."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,18 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 import pellucid as pc
-
-
-def logistic(X, y, l2):
-    """A softmax regression, trained to the end, as a network; the penalty is on all parameters."""
-    A, classes = np.hstack([X, np.ones((len(X), 1))]), len(np.unique(y))
-    fitted = LogisticRegression(C=1 / (l2 * len(X)), fit_intercept=False, tol=1e-8, max_iter=2000).fit(A, y)
-    theta = fitted.coef_ if classes > 2 else np.vstack([-fitted.coef_ / 2, fitted.coef_ / 2])
-    made = nn.Linear(X.shape[1], classes).double()
-    with torch.no_grad():
-        made.weight.copy_(torch.tensor(theta[:, :-1]))
-        made.bias.copy_(torch.tensor(theta[:, -1]))
-    return made
+import uses_of_influence as uses
 
 
 def found_early(score, flipped, share):
@@ -40,7 +31,7 @@ def test_wrong_labels_are_found_first_among_digits():
     X, y = load_digits(return_X_y=True)
     X, y = X[:300] / 16, y[:300]
     noisy, wrong = flip(y, 0.1, 10)
-    model = logistic(X, noisy, 0.01)
+    model = uses.logistic(X, noisy, 0.01)
     made = pc.influence(model, (X, noisy), (X, noisy), pc.InfluenceFunctions(l2=0.01))
     own = found_early(made.self_influence, wrong, 0.25)
     by_loss = found_early(made.losses, wrong, 0.25)
@@ -52,7 +43,7 @@ def test_wrong_labels_are_found_first_among_digits():
 @pytest.mark.realdata
 def test_wrong_labels_among_film_reviews(data_dir):
     """rt-polarity with 10 % of the labels flipped: most are in the first quarter of the ranking, as by loss."""
-    texts, y = reviews(data_dir)
+    texts, y = uses.reviews(data_dir)
     X = TfidfVectorizer(min_df=3, sublinear_tf=True).fit_transform(texts).astype(np.float32)
     noisy, wrong = flip(y, 0.1, 2)
     fitted = LogisticRegression(max_iter=500).fit(X, noisy)
@@ -70,64 +61,42 @@ def test_wrong_labels_among_film_reviews(data_dir):
     assert own >= 0.6 and own >= by_loss - 0.05
 
 
-def reviews(folder):
-    """The texts of rt-polarity and 1 where the review is positive."""
-    files = sorted(folder.glob("text/**/rt-polarity.*"))
-    told = {path.suffix[1:]: path.read_text(encoding="latin-1").splitlines() for path in files}
-    return told["neg"] + told["pos"], np.repeat([0, 1], [len(told["neg"]), len(told["pos"])])
-
-
 def test_removing_what_helps_raises_the_loss_more_than_removing_at_random():
-    """Ground truth by training again, paired over ten splits: the 15 most helpful of 300 rows, against as many at random."""
-    X, y = load_digits(return_X_y=True)
-    gained = []
-    for seed in range(10):
-        order = np.random.default_rng(seed).permutation(len(y))
-        rows, asked = order[:300], order[300:350]
-        data, query = (X[rows] / 16, y[rows]), (X[asked] / 16, y[asked])
-        made = pc.influence(logistic(*data, 0.01), data, query, pc.InfluenceFunctions(l2=0.01))
+    """Ground truth by training again, paired over ten draws: the 15 rows of most worth of 300, as many at random, and of least."""
+    rise = uses.worth()
+    for better, worse in (("most", "chance"), ("chance", "least")):
+        gained = rise[better] - rise[worse]
+        assert gained.mean() > 3 * gained.std(ddof=1) / np.sqrt(10)
+    assert (rise["most"] > rise["chance"]).all()
+    most, chance, least = (rise[name].mean() for name in ("most", "chance", "least"))
+    assert measured("worth of 300") == f"most worth {most:+.3f}, any {chance:+.3f}, least {least:+.3f}"
 
-        def loss_without(gone, data=data, query=query):
-            kept = np.setdiff1d(np.arange(300), gone)
-            model = logistic(data[0][kept], data[1][kept], 0.01)
-            told = model(torch.tensor(query[0]))
-            return float(nn.functional.cross_entropy(told, torch.tensor(query[1])).detach())
 
-        helpful = np.argsort(-made.helpful)[:15]
-        chance = np.random.default_rng(100 + seed).choice(300, 15, replace=False)
-        gained.append(loss_without(helpful) - loss_without(chance))
-    gained = np.array(gained)
-    assert (gained > 0).all()
-    assert gained.mean() > 3 * gained.std(ddof=1) / np.sqrt(10)
+def measured(question):
+    """What the page says was measured."""
+    page = (Path(__file__).parents[1] / "docs" / "examples.md").read_text(encoding="utf-8")
+    (line,) = [line for line in page.splitlines() if line.startswith(f"| {question}")]
+    return line.split(" | ")[1].rstrip(" |")
 
 
 def test_poisoned_rows_are_the_strongest_proponents_of_what_they_were_planted_for():
-    """20 ones with a bright corner are labelled seven; a one with that corner is then called a seven because of them."""
-    X, y = load_digits(return_X_y=True)
-    X, y = X[:700] / 16, y[:700].copy()
-    ones = np.flatnonzero(y == 1)
-    poisoned, victim = ones[:20], ones[20:25]
-    for rows in (poisoned, victim):
-        X[rows, 0] = X[rows, 7] = 1.0
-    y[poisoned] = 7
-    kept = np.setdiff1d(np.arange(700), victim)
-    model = logistic(X[kept], y[kept], 0.01)
-    assert (model(torch.tensor(X[victim])).argmax(dim=1) == 7).all()
-    made = pc.influence(model, (X[kept], y[kept]), (X[victim], np.full(5, 7)), pc.InfluenceFunctions(l2=0.01))
-    first = kept[np.argsort(-made.helpful)[:20]]
-    assert np.isin(first, poisoned).mean() >= 0.95
+    fooled, found = uses.poisoned_digits()
+    assert fooled == 1.0 and found >= 0.95
+    assert measured("20 poisoned") == f"{fooled:.0%} of victims fooled; {found:.0%} of the first 20 rows are planted"
+
+
+@pytest.mark.realdata
+def test_poisoned_reviews_are_found_and_gradients_alone_find_them_not(data_dir):
+    told = uses.poisoned_reviews(data_dir)
+    assert told["after"] > told["before"] + 0.5 and told["found"] >= 0.9 > 0.5 > told["alike"]
+    said = measured("40 poisoned")
+    assert f"{told['found']:.0%} of the first 40 rows are planted, by gradients alone {told['alike']:.0%}" in said
+    assert f"{told['before']:.0%} with right labels, {told['after']:.0%} with these" in said
 
 
 def test_a_biased_prediction_is_led_back_to_the_rows_that_made_it():
     """Loans of group B were refused whatever the income in a tenth of the rows; they speak for an unfair refusal."""
-    rng = np.random.default_rng(0)
-    income, group = rng.normal(size=600), rng.integers(0, 2, 600)
-    y = (income + 0.3 * rng.normal(size=600) > 0).astype(int)
-    biased = (group == 1) & (income > 0.3) & (rng.random(600) < 0.6)
-    y[biased] = 0
-    X = np.stack([income, group, income * group], axis=1)
-    model = logistic(X, y, 1e-3)
-    refused = np.array([[0.8, 1, 0.8]])  # earns well, is of group B
-    made = pc.influence(model, (X, y), (refused, np.array([0])), pc.InfluenceFunctions(l2=1e-3))
-    first = np.argsort(-made.scores[0])[: biased.sum()]
-    assert biased[first].mean() > 0.9
+    told = uses.biased_loans()
+    assert told["found"] > 0.9 and told["before"] < 0.5 < 0.9 < told["after"]
+    said = f"chance of a loan {told['before']:.0%} with them, {told['after']:.0%} without"
+    assert measured("an unfair refusal") == f"{told['found']:.0%} of as many first rows are biased; {said}"

@@ -339,3 +339,31 @@ def test_the_command_prints_the_rows_that_were_picked(tmp_path):
     assert CliRunner().invoke(app, drawn).exit_code == 0 and (tmp_path / "plane.png").is_file()
     wrong = CliRunner().invoke(app, [*arguments, "--criticisms", "40"])
     assert wrong.exit_code == 1 and "cannot be picked from 30 rows" in wrong.output
+
+
+@pytest.mark.realdata
+def test_prototypes_of_people_are_better_neighbours_than_people_at_random(data_dir):
+    """Adult, where some rows stand twice: how often has the nearest of 40 picked rows a row's class, and of 40 at random?"""
+    table = pd.read_csv(data_dir / "tabular/adult.data", names=ADULT.split(), na_values="?", skipinitialspace=True)
+    table = table.dropna().head(4000).drop(columns=["fnlwgt"])
+    people, rich = table.drop(columns="income"), (table["income"] == ">50K").to_numpy()
+    twice = int(people.duplicated().sum())
+    made = pc.prototypes(people, pc.MMDCritic(prototypes=40, criticisms=5, per_class=True), labels=rich)
+    assert twice > 0 and f"{twice} of {len(people)} rows equal another row" in made.receipt.warnings
+    assert not people.iloc[made.indices].duplicated().any()  # a row that was picked has nothing left to say
+    (points,) = as_points(people)
+    chance = [nearest_has_the_class(points, rich, np.random.default_rng(seed)) for seed in range(20)]
+    print(f"prototypes {made.accuracy:.3f}, at random {np.mean(chance):.3f} (at most {max(chance):.3f})")
+    assert made.accuracy == pytest.approx(nearest_has_the_class(points, rich, None, made.indices), abs=1e-3)  # ties
+    assert made.accuracy > np.mean(chance) + np.std(chance)
+
+
+ADULT = "age workclass fnlwgt education years marital occupation relation race sex gain loss hours country income"
+
+
+def nearest_has_the_class(points, classes, rng, picked=None):
+    """The share of the other rows whose nearest picked row has their class; without `picked`, 40 rows at random."""
+    picked = rng.choice(len(points), 40, replace=False) if picked is None else picked
+    nearest = ((points[:, None] - points[picked]) ** 2).sum(axis=2).argmin(axis=1)
+    others = np.setdiff1d(np.arange(len(points)), picked)
+    return (classes[picked][nearest] == classes)[others].mean()
