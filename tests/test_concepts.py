@@ -12,7 +12,7 @@ import pellucid as pc
 from nets import Formula, cnn, mlp
 from oracles import oracle
 from pellucid.methods.concept.directions import logistic, mean_differences
-from pellucid.methods.concept.run import shares
+from pellucid.methods.concept.looks import shares
 from pellucid.methods.concept.testing import holm, told_apart, two_sided
 from small_bert import bert, tokenizer
 

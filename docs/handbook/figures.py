@@ -127,8 +127,11 @@ def call(made: Any, record: Any) -> str:
         "hardest": "model, X",
         "label_errors": "model, X, y",
         "visualize": "model, 1",
+        "concepts": "model, sets",
+        "probe": "model, X, y",
     }.get(verb, "model, x")
-    return f"record = pc.{verb}({given}, pc.{spelt(made)})"
+    more = {"concepts": ", layer=name, inputs=x, random=others", "probe": ", layer=names"}.get(verb, "")
+    return f"record = pc.{verb}({given}, pc.{spelt(made)}{more})"
 
 
 def verb_of(record: Any) -> str:
