@@ -36,6 +36,7 @@ KEPT = {
     "docs/why_rather.md": "concepts/why_rather.md",
     "docs/studies.md": "concepts/studies.md",
     "docs/positional_bias.md": "concepts/positional_bias.md",
+    "docs/lung_ct.md": "concepts/lung_ct.md",
     **{f"docs/reasons/{name}.md": f"reasons/{name}.md" for name in REASONS},
     "docs/evidence/gradient.md": "evidence/gradient.md",
     "docs/evidence/removal.md": "evidence/removal.md",
@@ -134,6 +135,7 @@ def nav() -> Nav:
                 {"Concepts in layers": "concepts/concepts.md"},
                 {"Studies with people": "concepts/studies.md"},
                 {"Positional bias of a language model": "concepts/positional_bias.md"},
+                {"Lung nodules in CT": "concepts/lung_ct.md"},
                 {"Architecture": "concepts/architecture.md"},
                 {"What is covered": "concepts/coverage.md"},
             ]

@@ -21,6 +21,7 @@ def lung_ct() -> None:
     pellucid lung-ct download --manifest lidc.tcia --out dicom      (or `phantom --out phantom`, to try it all)
     pellucid lung-ct prepare --data dicom --readings xml --out patches
     pellucid lung-ct train --patches patches --out network
+    pellucid lung-ct evaluate --network network --patches patches --out results
     """
 
 
@@ -200,3 +201,27 @@ def train(
     if os.environ.get("RANK", "0") == "0":
         where = f"epoch {told['best_epoch']} of {told['epochs']}"
         click.echo(f"validation AUC {told['validation_auc']:.3f} in {where}: {out / 'model.safetensors'}")
+
+
+@lung_ct.command(short_help="How good is the network?")
+@click.option("--network", type=_FOLDER, required=True, metavar="FOLDER", help="What `train` wrote.")
+@click.option("--patches", type=_FOLDER, required=True, metavar="FOLDER", help="What `prepare` wrote.")
+@click.option("--out", type=_FOLDER, required=True, metavar="FOLDER", help="Predictions and the assessment.")
+@click.option(
+    "--split",
+    type=click.Choice(["train", "validation", "test"]),
+    default="test",
+    show_default=True,
+    help="Which patients.",
+)
+@click.option("--name", "names", multiple=True, metavar="NAME", help="Single patches instead of a split; repeat.")
+@click.option("--batch", type=click.IntRange(1), default=16, show_default=True, metavar="N", help="Patches at a time.")
+@click.option("--device", metavar="NAME", help="cpu, cuda or cuda:1; a GPU if there is one.")
+def evaluate(out: Path, names: tuple[str, ...], **more: Any) -> None:
+    """Predict a split or single patches; AUC, calibration, and sensitivity at fixed false positives."""
+    from pellucid.studies import lung_ct as study
+
+    found = study.evaluate(folder=out, names=names, **more)
+    for line in found.lines() if found else ["patches of one class: predictions, and nothing to assess"]:
+        click.echo(line)
+    click.echo(f"written: {out / 'predictions.csv'}")

@@ -14,6 +14,7 @@
     x, y = lung_ct.load("patches", index["name"]), index["label"]
     lung_ct.train("patches", "network", lung_ct.phantom_plan())
     network, described = lung_ct.load_network("network")   # a torch module in evaluation mode, for every verb of pellucid
+    lung_ct.evaluate("network", "patches", "results")      # an Assessment, and predictions.csv
 
 Every step takes a folder and leaves files; every step may be interrupted and started again. No name and no identifier of a patient
 gets into a file, a log or a file's name: patients and series go by pseudonyms (`pseudonyms.py`).
@@ -21,7 +22,9 @@ gets into a file, a log or a file's name: patients and series go by pseudonyms (
 
 from pellucid.studies.lung_ct.agreement import Nodule, match
 from pellucid.studies.lung_ct.annotations import Mark, Outline, Reading, parse
+from pellucid.studies.lung_ct.assess import Assessment, assess
 from pellucid.studies.lung_ct.download import Patience, download
+from pellucid.studies.lung_ct.evaluate import evaluate, predict
 from pellucid.studies.lung_ct.nbia import Server, read_manifest
 from pellucid.studies.lung_ct.network import load_network, map_layer
 from pellucid.studies.lung_ct.patches import load, read_index
@@ -37,6 +40,7 @@ from pellucid.studies.lung_ct.train import train
 
 __all__ = [
     "SPLITS",
+    "Assessment",
     "Chest",
     "Mark",
     "Nodule",
@@ -52,8 +56,10 @@ __all__ = [
     "Series",
     "Server",
     "Tally",
+    "assess",
     "chest",
     "download",
+    "evaluate",
     "find",
     "load",
     "load_network",
@@ -61,6 +67,7 @@ __all__ = [
     "match",
     "parse",
     "phantom_plan",
+    "predict",
     "prepare",
     "read",
     "read_index",
