@@ -375,7 +375,7 @@ def test_advise_reads_the_cards_and_measures_where_there_is_a_model(run, folder:
     assert told["choice"] == told["suggestions"][0]["name"] and not told["trials"]
     shown = run("advise", "--question", "what is enough?")
     assert shown.exit_code == 0 and "1. Anchors" in shown.stdout and "pc.rivals" in shown.stdout
-    args = ("advise", *TABLE, "--background-size", "2", "--rows", "0:20", "--budget", "20s", "--plot", "advice.png")
+    args = ("advise", *TABLE, "--background-size", "2", "--rows", "0:20", "--budget", "10min", "--plot", "advice.png")
     measured = run(*args, "--out", "advice.npz")
     assert measured.exit_code == 0, measured.output
     text = " ".join(measured.stdout.split())
