@@ -22,11 +22,14 @@
 # Takes a minute or two on one core.
 
 # %%
+import warnings
+
 import torch
 
 import pellucid as pc
 from pellucid.studies.positional_bias import BRIEF, Plan, Planted, questions, run
 
+warnings.filterwarnings("ignore", message="IProgress not found")  # of a bar that nobody needs
 torch.set_num_threads(1)
 plan = Plan(**BRIEF, nonsense=(), identical=False, most=6)
 published = questions(Plan())
