@@ -1,11 +1,11 @@
 """PartitionShap and KernelShap of a language model beside shap: one network, one tokenizer, as many evaluations, interleaved.
 
-    OMP_NUM_THREADS=2 python benchmarks/language.py [--prompts 3] [--repeats 3] [--width 256] [--layers 8] [--system 1]
+    OMP_NUM_THREADS=2 python benchmarks/language.py [--prompts 2] [--repeats 2] [--width 512] [--layers 6] [--system 1]
 
 A Qwen2 with random weights and a tokenizer trained on the spot; the log-odds of two tickers, a system message and a chat template
 around every message, absent tokens deleted. shap gets the function that its users write: texts put into the template, padded at the
-left, one batch, the two logits of the last place; once in its own batches (10 texts) and once in batches of 128. `floor` is that
-function alone on our coalitions, sorted by nothing. Times are processor seconds for each evaluation, the least of the repeats.
+left, one batch, the two logits of the last place; once in its own batches (10 texts) and once in batches of 128. Times are
+processor seconds for each evaluation, the least of the repeats.
 """
 
 from __future__ import annotations
@@ -135,10 +135,10 @@ def beside(method: Any, net: Any, tokenizer: Any, system: str, prompts: list[str
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--prompts", type=int, default=3)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--width", type=int, default=256)
-    parser.add_argument("--layers", type=int, default=8)
+    parser.add_argument("--prompts", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--width", type=int, default=512)
+    parser.add_argument("--layers", type=int, default=6)
     parser.add_argument(
         "--system", type=int, default=1, choices=list(SYSTEMS), help="0: a short system message, 1: a longer one"
     )
@@ -154,7 +154,7 @@ def main() -> None:
     print(
         f"{size:,} parameters; prompts of {tokens} tokens, {own} of them the user's; {torch.get_num_threads()} threads"
     )
-    for method in (pc.PartitionShap(orders=8), pc.KernelShap(samples=500)):
+    for method in (pc.PartitionShap(orders=4), pc.KernelShap(samples=200)):
         beside(method, net, tokenizer, system, prompts, given.repeats)
 
 

@@ -174,6 +174,33 @@ def test_kept_prefixes_change_nothing_but_the_work(small, net, cut, method):
     assert note.startswith("shared prefixes") and computed < 0.6 * whole and not plain.receipt.notes
 
 
+def test_a_network_that_looks_back_a_bounded_way(small, cut):
+    """Its window counts places, which padding between what is kept and what is new would take up."""
+    import transformers
+
+    torch.manual_seed(0)
+    config = transformers.MistralConfig(
+        vocab_size=420,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        sliding_window=24,
+        max_position_embeddings=160,
+        initializer_range=0.2,
+    )
+    net = transformers.MistralForCausalLM(config).eval()
+    a, b = (
+        pc.explain(pc.CausalLM(net, cut, cache=cache), small.PROMPTS, pc.KernelShap(samples=40), target=ODDS)
+        for cache in (True, False)
+    )
+    np.testing.assert_allclose(a.values, b.values, atol=1e-5)
+    own = torch.stack([small.own_logits(net, cut, text) for text in small.PROMPTS])
+    np.testing.assert_allclose(a.scores, own[:, first(cut, "MSFT")] - own[:, first(cut, "NVDA")], atol=1e-5)
+    assert a.receipt.notes and "shared prefixes" in a.receipt.notes[-1]
+
+
 # --- the frame --------------------------------------------------------------------------------------------------------
 
 

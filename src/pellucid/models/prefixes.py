@@ -8,8 +8,8 @@ more than that: together they are a tree of prefixes. The tree is walked from cu
 
 and the cuts 0 = p_0 < p_1 < ... that cost least are found by dynamic programming. At each cut all prefixes have one length, so
 no hole is left in what is kept and positions stay what they are; only ends of different length are padded, at the left of what
-is new. Whether a network's numbers are the same that way is tried once; where they are not, and in networks that take no
-positions, every sequence is computed whole.
+is new, and not where a layer looks back a bounded number of places. Whether a network's numbers are the same that way is tried
+once; where they are not, and in networks that take no positions, every sequence is computed whole.
 """
 
 from __future__ import annotations
@@ -112,6 +112,7 @@ class Network:
         self.positions, self.keeps = "position_ids" in known, "logits_to_keep" in known
         self.cached = self.cached and "past_key_values" in known and self.positions
         self.device = next((p.device for p in self.model.parameters()), torch.device("cpu"))
+        self.pads = self.positions and not _slides(self.model)
         self.lookup = self.model.get_input_embeddings()
         self.vocabulary = len(self.lookup.weight)
         self.bytes_per_token = _bytes_per_token(self.model)
@@ -177,7 +178,7 @@ class Network:
             while stop < len(order) and stop - start < room:
                 longest, size = int(rest[order[stop]]), stop + 1 - start
                 tokens += longest
-                padding, allowed = size * longest - tokens, max(_WASTE * size * longest, _CALL) if self.positions else 0
+                padding, allowed = size * longest - tokens, max(_WASTE * size * longest, _CALL) if self.pads else 0
                 if size * longest > _TOKENS or padding > allowed:
                     break
                 stop += 1
@@ -310,6 +311,16 @@ def _joined(held: list[Any]) -> Any:
         layer.keys = torch.cat([one.layers[depth].keys for one in held])
         layer.values = torch.cat([one.layers[depth].values for one in held])
     return made
+
+
+def _slides(model: Any) -> bool:
+    """Whether some layer looks back a bounded way: counted in places, which padding between prefix and rest would take up."""
+    config: Any = getattr(model, "config", None)
+    config = config.get_text_config() if hasattr(config, "get_text_config") else config
+    kinds = getattr(config, "layer_types", None)
+    if kinds is not None:
+        return any(kind != "full_attention" for kind in kinds)
+    return getattr(config, "sliding_window", None) is not None
 
 
 def _bytes_per_token(model: Any) -> int:
