@@ -261,3 +261,16 @@ def test_fits_that_cannot_be_are_answered_in_words(change: dict[str, Any], error
         )
     with pytest.raises(pc.MethodError, match="'splines' or 'trees'"):
         pc.CausalCounterfactual(fit="forest")
+
+
+def test_the_picture_of_a_summary_has_a_bar_a_change_and_a_line_a_group():
+    summary = pc.summarize(planted(), pc.CounterfactualSummary(by="x2"))
+    ax = pc.plot.show(summary)
+    widths = [bar.get_width() for bar in ax.patches]
+    assert widths == pytest.approx(
+        [0.5, 0.5, 0.0, 1.0]
+    )  # one change; the whole, and a group with all answers and one with none
+    said = " ".join(text.get_text() for text in ax.texts)
+    for words in ("more x0", "50%", "all (40)", "x2 = 1.0 (20)", "100% without, 20 proven", "all have one; cost"):
+        assert words in said
+    assert ax.get_figure().get_size_inches()[1] > 2

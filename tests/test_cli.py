@@ -745,5 +745,8 @@ def test_counterfactual_prints_sentences_and_keeps_to_its_constraints(run, folde
     assert (folder / "c.png").read_bytes().startswith(b"\x89PNG")
     told = document(run(*asked, "--method", "Recourse", "--json"))
     assert all(ok or "proven" in reason for ok, reason in zip(told["valid"], told["reason"], strict=True))
+    hidden = run(*asked[:-2], "--method", "SEDC", "--masker", "Baseline('mean')", "--json")
+    assert hidden.exit_code == 0, hidden.output + hidden.stderr
+    assert document(hidden)["receipt"]["masker"] == "Baseline(value='mean')"
     wrong = run(*asked[:-1], "Immutable('nowhere')")
     assert wrong.exit_code != 0 and "no column 'nowhere'" in wrong.stderr

@@ -188,3 +188,48 @@ def test_pairs_that_growing_passed_by_are_found_within_the_most_that_may_go():
     assert made.removed == (("c", "d"),)
     made = pc.counterfactual(model, ["a b c d"], pc.SEDC(max_size=2, exhaustive=3), target=1)
     assert not made.valid[0] and not made.proof[0]  # not all pairs were asked
+
+
+@pytest.mark.parametrize("masker", [pc.Tokens(), pc.Tokens(fill="mask"), pc.Words()])
+def test_a_transformer_answers_otherwise_without_some_of_its_pieces(masker):
+    from small_bert import bert, tokenizer
+
+    network, pieces = bert(), tokenizer()
+    model = pc.TextModel(network, pieces)
+    texts = ["a great film, so boring!", "not fun, not great.", "the end bored"]
+
+    def answers(given):
+        coded = pieces(list(map(str, given)), return_tensors="pt", padding=True)
+        with torch.no_grad():
+            return network.eval()(input_ids=coded["input_ids"], attention_mask=coded["attention_mask"]).logits.argmax(1)
+
+    made = pc.counterfactual(model, texts, pc.SEDC(beam=3), masker=masker)
+    before = answers(texts)
+    assert made.valid.any() and (made.valid | made.proof | (made.reason != "")).all()
+    for i in np.flatnonzero(made.valid):
+        assert answers([made.values[i]])[0] != before[i] and len(made.removed[i]) >= 1
+        if masker == pc.Tokens():
+            assert "".join(made.removed[i]).replace(" ", "") != "" and len(made.values[i]) < len(texts[i])
+    other = pc.counterfactual(
+        model, texts, pc.Substitution(candidates=9), background=[*texts, "so fun", "a boring end"]
+    )
+    for i in np.flatnonzero(other.valid):
+        assert answers([other.values[i]])[0] != before[i]
+
+
+@pytest.mark.slow
+@pytest.mark.realdata
+def test_the_smallest_region_of_real_photographs(data_dir):
+    """Hidden superpixels turn MobileNetV2's answer; by themselves none of them does, where more than one has to go."""
+    from mobilenet import mobilenet, samples
+
+    x, _ = samples(data_dir, 3)
+    net = mobilenet(data_dir)
+    masker = pc.Superpixels(pc.SLIC(segments=25), fill="blur")
+    made = pc.counterfactual(net, x, pc.SEDC(max_size=12), masker=masker)
+    with torch.no_grad():
+        before = net(torch.as_tensor(x)).argmax(1)
+        after = net(torch.as_tensor(np.nan_to_num(made.values).astype(np.float32))).argmax(1)
+    assert made.valid.sum() >= 2 and (after != before).numpy()[made.valid].all()
+    share = made.changed.any(axis=1).reshape(len(made), -1).mean(axis=1)
+    assert (share[made.valid] < 0.6).all() and (made.sparsity[made.valid] <= 12).all()

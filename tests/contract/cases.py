@@ -314,6 +314,11 @@ ENTRIES: dict[str, Entry] = {
         base={"beam": pc.SEDC(exhaustive=1)},
         shown_on=dict.fromkeys(("beam", "max_size", "exhaustive", "queries"), ("function of texts",)),
     ),
+    "Substitution": Entry(
+        pc.Substitution(candidates=6, search=pc.SEDC(queries=300)),
+        TEXTS,
+        {"candidates": 1, "search": pc.SEDC(queries=3)},
+    ),
     "CounterfactualSummary": Entry(pc.CounterfactualSummary(k=3), ("pipeline on a frame",), {"k": 1, "by": "job"}),
     "Wachter": Entry(
         pc.Wachter(distance="l2-std"),
@@ -538,6 +543,13 @@ def ask(method: Any, world: World, model: Any = None, x: Any = None, **more: Any
     arguments = {"target": world.target, "background": world.background, **more}
     if isinstance(method, pc.SEDC):
         return pc.counterfactual(model, x, method, **{**arguments, "target": more.get("target")})
+    if isinstance(method, pc.Substitution):
+        return pc.counterfactual(
+            model,
+            x,
+            method,
+            **{**arguments, "target": more.get("target"), "background": [*REVIEWS, "dull and bad", "so so"]},
+        )
     if isinstance(method, CounterfactualMethod):
         if isinstance(method, pc.CausalCounterfactual):
             names = list(x.columns) if hasattr(x, "columns") else [f"x{j}" for j in range(np.shape(x)[-1])]

@@ -9,7 +9,7 @@ import click
 
 from pellucid.cli.asking import Told, answered, row_title, tell_sentences
 from pellucid.cli.common import Source, takes_model
-from pellucid.cli.options import METHOD, MethodCommand, TargetType, takes_budget
+from pellucid.cli.options import METHOD, MethodCommand, TargetType, takes_budget, takes_masker
 from pellucid.cli.shared import Answer, Material, takes_answer, takes_rows
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ class Wish:
     target: Any
     constraints: tuple[str, ...]
     density: str | None
+    masker: Any
     seconds: float | None
     verb: str = "counterfactual"
 
@@ -37,8 +38,9 @@ class Wish:
             self.method,
             target=self.target,
             background=background,
-            constraints=list(self.constraints),
+            constraints=list(self.constraints) or None,
             density=self.density,
+            masker=self.masker,
             names=names,
             budget=None if self.seconds is None else Budget(seconds=self.seconds),
             progress=progress,
@@ -62,6 +64,7 @@ class Wish:
     help="\"Immutable('sex')\", \"Range('hours', 0, 60)\" or 'debt <= income'; may be given again.",
 )
 @click.option("--density", type=click.Choice(["neighbours", "lof"]), help="Draw answers to where the data are.")
+@takes_masker
 @takes_budget
 @takes_answer("the answers")
 def counterfactual(source: Source, material: Material, answer: Answer, budget: float | None, **asked: Any) -> None:
@@ -70,6 +73,7 @@ def counterfactual(source: Source, material: Material, answer: Answer, budget: f
     \b
     pellucid counterfactual --model model.skops --data rows.csv --label kind --target good
     pellucid counterfactual --model model.skops --data rows.csv --method Recourse --constraint "Immutable('sex')"
+    pellucid counterfactual --model app.models:build --data photos.npy --method SEDC --masker "Superpixels()"
     """
     record, told = answered(source, material, Wish(**asked, seconds=budget), answer)
     tell_sentences(record, told, answer, _show_row)

@@ -17,6 +17,8 @@ from pellucid.core.target import Target
 if TYPE_CHECKING:
     import pandas as pd
 
+_MANY, _NAMED = 5, 3  # of more than so many changes a sentence names so few
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Counterfactuals(Record):
@@ -30,7 +32,8 @@ class Counterfactuals(Record):
     `plausibility (n,)` the share of background rows that stand at least as far from their neighbours as this row does.
     `alternatives (n, k, *features)` are all answers, `values` first, with their `costs (n, k)`; unused places are NaN.
     `acted (n, *features)` says which of the changes were acted upon where others follow from them, None elsewhere. Where parts
-    were hidden instead of columns changed, `removed` names them for each row, in their order.
+    were hidden instead of columns changed, `removed` names them for each row, in their order, and `instead` what stands in
+    the place of each where something does.
     """
 
     values: np.ndarray = per_row()
@@ -48,6 +51,7 @@ class Counterfactuals(Record):
     costs: np.ndarray = per_row()
     acted: np.ndarray | None = per_row(None)
     removed: tuple[tuple[str, ...], ...] | None = per_row(None)
+    instead: tuple[tuple[str, ...], ...] | None = per_row(None)
     done: np.ndarray = per_row()
     constraints: tuple[str, ...] = ()
     feature_names: tuple[str, ...] | None = None
@@ -67,9 +71,11 @@ class Counterfactuals(Record):
         return np.asarray(self.changed.reshape(len(self), -1).sum(axis=1))
 
     def changes(self, row: int = 0) -> dict[str, tuple[Any, Any]]:
-        """What changes in one row and nothing else: {feature: (before, after)}; of a hidden part, (itself, None)."""
+        """What changes in one row and nothing else: {feature: (before, after)}; of a hidden part, (itself, None) or
+        (itself, what stands there)."""
         if self.removed is not None:
-            return {part: (part, None) for part in self.removed[row]}
+            there = (None,) * len(self.removed[row]) if self.instead is None else self.instead[row]
+            return {part: (part, put) for part, put in zip(self.removed[row], there, strict=True)}
         return self._changes(row, self.values[row])
 
     def _changes(self, row: int, values: np.ndarray) -> dict[str, tuple[Any, Any]]:
@@ -85,14 +91,21 @@ class Counterfactuals(Record):
             said = self.reason[row] if not self.valid[row] else "there is no further answer for this row"
             return said[:1].upper() + said[1:] + "."
         if self.removed is not None and self.removed[row]:
-            return f"{_without(self.removed[row], self.layout)}, it would be {self.answers[row]}."
+            said = _without(self.removed[row], self.layout) if self.instead is None else self._with_others(row)
+            return f"{said}, it would be {self.answers[row]}."
         changes = {} if self.removed is not None else self._changes(row, self.alternatives[row, k])
         if not changes:
             return f"Nothing has to change: it is {self.answers[row]} already."
-        acts = [_act(name, *change) for name, change in changes.items() if self._is_act(row, name, k)]
-        follows = [_act(name, *change) for name, change in changes.items() if not self._is_act(row, name, k)]
+        acts = _few([_act(name, *change) for name, change in changes.items() if self._is_act(row, name, k)])
+        follows = _few([_act(name, *change) for name, change in changes.items() if not self._is_act(row, name, k)])
         then = f" (which would have {_joined(follows)})" if follows else ""
         return f"If you {_joined(acts)}{then}, it would be {self.answers[row]}."
+
+    def _with_others(self, row: int) -> str:
+        """Replaced parts in words: "With 'fine' for 'boring'"."""
+        assert self.removed is not None and self.instead is not None
+        pairs = zip(self.instead[row], self.removed[row], strict=True)
+        return f"With {_joined(_named([f'{put!r} for {part!r}' for put, part in pairs]))}"
 
     def _is_act(self, row: int, name: str, k: int) -> bool:
         if self.acted is None or self.feature_names is None or k:
@@ -145,8 +158,18 @@ def _act(name: str, before: Any, after: Any) -> str:
 def _without(parts: tuple[str, ...], layout: Layout) -> str:
     """Hidden parts as something that is gone: "Without 'boring' and 'dull'"."""
     if layout == "tokens":
-        return f"Without {_joined([repr(part) for part in parts])}"
-    return f"With {_joined(list(parts))} hidden"
+        return f"Without {_joined(_named([repr(part) for part in parts]))}"
+    return f"With {_joined(_named(list(parts)))} hidden"
+
+
+def _few(acts: list[str]) -> list[str]:
+    """Acts that a reader can take in; of many, a few and how many more there are."""
+    return acts if len(acts) <= _MANY else [*acts[:_NAMED], f"made {len(acts) - _NAMED} further changes"]
+
+
+def _named(parts: list[str]) -> list[str]:
+    """Parts that a reader can take in."""
+    return parts if len(parts) <= _MANY else [*parts[:_NAMED], f"{len(parts) - _NAMED} more"]
 
 
 def _joined(parts: list[str]) -> str:

@@ -77,6 +77,7 @@ METHODS = {
     "CausalCounterfactual": "pellucid.methods.counterfactual.causal",
     "VariationalCounterfactual": "pellucid.methods.counterfactual.variational",
     "SEDC": "pellucid.methods.counterfactual.sedc",
+    "Substitution": "pellucid.methods.counterfactual.substitution",
     "CounterfactualSummary": "pellucid.methods.example.counterfactual_summary",
     "SubmodularPick": "pellucid.methods.example.submodular_pick",
     "MMDCritic": "pellucid.methods.example.mmd_critic",

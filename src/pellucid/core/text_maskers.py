@@ -10,6 +10,7 @@ no players.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Literal
@@ -193,6 +194,10 @@ class Spans:
             gaps[0] = gaps[0] if self.seen[0] else ""
             gaps[-1] = gaps[-1] if self.seen[-1] else ""
         return gaps
+
+    def said(self, words: Sequence[str]) -> str:
+        """The text with words (p,) in the places of the players."""
+        return "".join(gap + word for gap, word in zip(self._gaps, words, strict=False)) + self._gaps[-1]
 
     def _with(self, shown: np.ndarray) -> str:
         """The text of one coalition (p,)."""

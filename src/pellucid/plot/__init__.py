@@ -13,6 +13,7 @@ from pellucid.plot._agreement import agreement
 from pellucid.plot._bar import bar
 from pellucid.plot._beeswarm import beeswarm
 from pellucid.plot._beside import beside
+from pellucid.plot._changes import changes
 from pellucid.plot._cohorts import cohorts
 from pellucid.plot._coloured import text_html, text_terminal
 from pellucid.plot._concepts import concepts
@@ -53,6 +54,7 @@ __all__ = [
     "bar",
     "beeswarm",
     "beside",
+    "changes",
     "cohorts",
     "concepts",
     "counterfactuals",

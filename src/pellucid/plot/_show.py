@@ -11,6 +11,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from pellucid.core.advice import Advice
+from pellucid.core.change_summary import ChangeSummary
 from pellucid.core.cohort import Cohorts
 from pellucid.core.concept_scores import ConceptScores
 from pellucid.core.counterfactuals import Counterfactuals
@@ -33,6 +34,7 @@ from pellucid.plot._advice import advice
 from pellucid.plot._agreement import agreement
 from pellucid.plot._bar import bar
 from pellucid.plot._beeswarm import beeswarm
+from pellucid.plot._changes import changes
 from pellucid.plot._cohorts import cohorts
 from pellucid.plot._concepts import concepts
 from pellucid.plot._counterfactuals import counterfactuals
@@ -124,6 +126,11 @@ def _(record: Counterfactuals, row: int | None = None, ax: Axes | None = None) -
 @show.register
 def _(record: Examples, row: int | None = None, ax: Axes | None = None) -> Axes:
     return examples(record, ax=ax)
+
+
+@show.register
+def _(record: ChangeSummary, row: int | None = None, ax: Axes | None = None) -> Axes:
+    return changes(record, ax)
 
 
 @show.register

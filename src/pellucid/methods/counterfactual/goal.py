@@ -155,7 +155,7 @@ def _slack(adapter: Any, outputs: np.ndarray) -> float:
 
 def _other(outputs: Any, here: np.ndarray, columns: np.ndarray, rank: int) -> Any:
     """The largest (rank 0) or second largest of the other outputs, (b,)"""
-    others: Any = outputs.clone() if hasattr(outputs, "clone") else np.array(outputs)
+    others: Any = outputs.clone() if hasattr(outputs, "clone") else np.array(outputs, dtype=float)
     others[here, columns] = -np.inf
     if hasattr(outputs, "clone"):
         return others.topk(rank + 1, dim=1).values[:, rank]

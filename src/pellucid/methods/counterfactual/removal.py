@@ -19,7 +19,8 @@ Short = Literal["budget", "queries"]
 class Removed:
     """`hidden (p,)` the parts that have to go, None where no such set was found; `minimal`: all its proper subsets were asked.
 
-    `proven`: there is no such set; `short`: what the search of this row ended at before its time.
+    `proven`: there is no such set; `short`: what the search of this row ended at before its time. `put`: what stands in the
+    place of each of the p parts once it is hidden, where something does.
     """
 
     hidden: np.ndarray | None
@@ -27,9 +28,10 @@ class Removed:
     minimal: bool = False
     proven: bool = False
     short: Short | None = None
+    put: tuple[str, ...] | None = None
 
 
-class _Short(Exception):
+class OutOf(Exception):
     """What is to be asked next cannot be paid for."""
 
     def __init__(self, of: Short) -> None:
@@ -52,7 +54,7 @@ class Removal:
                 found = self._first(_subsets(np.ones(self.game.players, bool), self._most + 1))
                 if found is None:
                     return Removed(None, self.asked, proven=True)
-        except _Short as short:
+        except OutOf as short:
             return Removed(None, self.asked, short=short.of)
         return Removed(None, self.asked) if found is None else self._pruned(found)
 
@@ -61,13 +63,13 @@ class Removal:
         """How many parts may be hidden."""
         return min(self.game.players, self.method.max_size or self.game.players)
 
-    def _ask(self, hidden: np.ndarray) -> np.ndarray:
+    def ask(self, hidden: np.ndarray) -> np.ndarray:
         """hidden (m, p) -> margins (m,)"""
         meter = self.game.f.meter
         if meter.spent or len(hidden) > meter.rows_left():
-            raise _Short("budget")
+            raise OutOf("budget")
         if len(hidden) > self.method.queries - self.asked:
-            raise _Short("queries")
+            raise OutOf("queries")
         self.asked += len(hidden)
         return self.game(~hidden)[0]
 
@@ -76,7 +78,7 @@ class Removal:
         sets = np.zeros((1, self.game.players), bool)
         for _ in range(self._most):
             sets = _one_more(sets)
-            margins = self._ask(sets)
+            margins = self.ask(sets)
             if self.met(margins).any():
                 return np.asarray(sets[margins.argmax()])
             sets = sets[np.argsort(-margins, kind="stable")[: self.method.beam]]
@@ -85,7 +87,7 @@ class Removal:
     def _first(self, sets: list[np.ndarray]) -> np.ndarray | None:
         """The best of the smallest sets that flip; sets: those of one size each, the smallest first."""
         for some in sets:
-            margins = self._ask(some)
+            margins = self.ask(some)
             if self.met(margins).any():
                 return np.asarray(some[margins.argmax()])
         return None
@@ -99,7 +101,7 @@ class Removal:
                     return Removed(hidden, self.asked)
                 hidden = fewer
             fewer = self._first(_subsets(hidden, int(hidden.sum())))
-        except _Short as short:
+        except OutOf as short:
             return Removed(hidden, self.asked, short=short.of)
         return Removed(hidden if fewer is None else fewer, self.asked, minimal=True)
 

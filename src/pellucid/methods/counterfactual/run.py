@@ -26,6 +26,7 @@ from pellucid.methods.counterfactual.result import Result
 from pellucid.methods.counterfactual.sedc import SEDC
 from pellucid.methods.counterfactual.space import Space
 from pellucid.methods.counterfactual.structure import Structure
+from pellucid.methods.counterfactual.substitution import Substitution
 from pellucid.methods.counterfactual.wachter import Wachter
 from pellucid.methods.counterfactual.without import without
 from pellucid.methods.run import as_masker
@@ -51,12 +52,13 @@ def counterfactual(
     progress: Callable[[int], None] | None = None,
 ) -> Counterfactuals:
     """See `pellucid.api.counterfactual`."""
-    ready = prepare(model, x, background=background, names=names, extra=extra, batch_size=batch_size)
     chosen, meter = as_method(method), Meter(budget or Budget(), progress)
-    if isinstance(chosen, SEDC):
-        _only_hides(constraints=constraints, scm=scm, density=density)
+    texts, background = (background, None) if isinstance(chosen, Substitution) else (None, background)
+    ready = prepare(model, x, background=background, names=names, extra=extra, batch_size=batch_size)
+    if isinstance(chosen, SEDC | Substitution):
+        _only_hides(type(chosen).__name__, constraints=constraints, scm=scm, density=density)
         with ready.adapter.session():
-            return without(ready, chosen, as_masker(masker), target, meter)
+            return without(ready, chosen, as_masker(masker), target, meter, texts)
     assert isinstance(chosen, ColumnMethod)
     if masker is not None:
         raise MethodError(f"{type(chosen).__name__} changes columns and hides none: give SEDC(), or no masker.")
@@ -65,11 +67,13 @@ def counterfactual(
         return question.answer(target)
 
 
-def _only_hides(**given: Any) -> None:
+def _only_hides(who: str, **given: Any) -> None:
     """Refuse what says how values may change, where none does."""
     for name, value in given.items():
         if value is not None:
-            raise MethodError(f"SEDC hides parts and changes no values, so {name}= says nothing to it: leave it out.")
+            raise MethodError(
+                f"{who} hides or replaces parts and changes no columns, so {name}= says nothing to it: leave it out."
+            )
 
 
 def as_method(method: Any) -> CounterfactualMethod:

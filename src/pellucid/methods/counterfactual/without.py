@@ -9,20 +9,29 @@ import numpy as np
 
 from pellucid.core.budget import Meter, receipt
 from pellucid.core.counterfactuals import Counterfactuals
-from pellucid.core.errors import MethodError
+from pellucid.core.errors import InputError, MethodError
 from pellucid.core.maskers import Grid, default_masker
 from pellucid.core.masking import Bound, Game, Masker
+from pellucid.core.text_maskers import Spans, Words
 from pellucid.methods.counterfactual.goal import Goal, goal, scores
 from pellucid.methods.counterfactual.removal import Removal, Removed
+from pellucid.methods.counterfactual.replacing import replaced
 from pellucid.methods.counterfactual.sedc import SEDC
+from pellucid.methods.counterfactual.substitution import Substitution
+from pellucid.methods.counterfactual.vocabulary import Vocabulary
 from pellucid.methods.recording import layout_of
 from pellucid.models.adapter import BlackBox, Inputs
 from pellucid.models.prepare import Prepared
 
 
-def without(ready: Prepared, method: SEDC, masker: Masker | None, target: Any, meter: Meter) -> Counterfactuals:
-    """Inputs (n, *features) -> what has to be hidden in each; call inside a session."""
+def without(
+    ready: Prepared, method: SEDC | Substitution, masker: Masker | None, target: Any, meter: Meter, texts: Any = None
+) -> Counterfactuals:
+    """Inputs (n, *features) -> what has to be hidden in each, or replaced by words of `texts`; call inside a session."""
     inputs = ready.inputs
+    words = None
+    if isinstance(method, Substitution):
+        words = _vocabulary(ready, masker, texts)
     if inputs.form.own is not None or getattr(ready.adapter, "reads_ids", False):
         raise MethodError(
             "SEDC hides parts of texts, pictures, signals and dense rows: for token ids give the texts to TextModel(model, "
@@ -31,9 +40,21 @@ def without(ready: Prepared, method: SEDC, masker: Masker | None, target: Any, m
     hiding = masker or _usual(inputs)
     f, made, outputs = goal(ready, target, meter)
     fine = made.met(np.asarray(made(outputs, np.arange(len(outputs))), dtype=float))
-    rows = [_Row(ready, method, hiding, f, made, row) for row in range(len(outputs))]
+    rows = [_Row(ready, method, hiding, f, made, row, words) for row in range(len(outputs))]
     found = [row.already() if fine[row.number] else row.search() for row in rows]
     return _Told(ready, method, hiding, f, made, rows, found).record(outputs)
+
+
+def _vocabulary(ready: Prepared, masker: Masker | None, texts: Any) -> Vocabulary:
+    if ready.inputs.form.text is None:
+        raise MethodError(f"Substitution replaces words of texts, and x has shape {ready.inputs.x.shape}: give SEDC().")
+    if masker is not None and not isinstance(masker, Words):
+        raise MethodError(f"Substitution replaces words, and {masker!r} names other parts: leave the masker out.")
+    if texts is None or not len(texts):
+        raise InputError(
+            "Substitution takes its words from texts like these: pass background= texts, training ones for example."
+        )
+    return Vocabulary.of(texts)
 
 
 def _usual(inputs: Inputs) -> Masker:
@@ -47,11 +68,12 @@ class _Row:
     """One input, and what it looks like without some of its parts."""
 
     ready: Prepared
-    method: SEDC
+    method: SEDC | Substitution
     masker: Masker
     f: BlackBox
     made: Goal
     number: int
+    words: Vocabulary | None = None
 
     def __post_init__(self) -> None:
         here = slice(self.number, self.number + 1)
@@ -68,12 +90,18 @@ class _Row:
 
     def search(self) -> Removed:
         one = np.array([self.number])
-        game = Game(self.f.take(one), self.bound, 1)
-        return Removal(game, self.made.take(one).met, self.method).search()
+        game, met = Game(self.f.take(one), self.bound, 1), self.made.take(one).met
+        if isinstance(self.method, SEDC):
+            return Removal(game, met, self.method).search()
+        assert self.words is not None
+        return replaced(game, met, self.method, self.words)
 
-    def shown(self, hidden: np.ndarray) -> Any:
-        """hidden (p,) -> the input (*features)"""
-        return self.bound.fill(~hidden[None])[0, 0, 0]
+    def shown(self, one: Removed) -> Any:
+        """What is left of the input, (*features)"""
+        assert one.hidden is not None
+        if one.put is not None and isinstance(self.bound, Spans):
+            return self.bound.said(np.where(one.hidden, one.put, self.bound.names).tolist())
+        return self.bound.fill(~one.hidden[None])[0, 0, 0]
 
 
 @dataclass(eq=False)
@@ -81,7 +109,7 @@ class _Told:
     """What was found, as a record."""
 
     ready: Prepared
-    method: SEDC
+    method: SEDC | Substitution
     masker: Masker
     f: BlackBox
     made: Goal
@@ -111,6 +139,9 @@ class _Told:
             alternatives=shown[:, None],
             costs=cost[:, None],
             removed=tuple(self._names(i) if valid[i] else () for i in range(n)),
+            instead=tuple(self._instead(i) if valid[i] else () for i in range(n))
+            if isinstance(self.method, Substitution)
+            else None,
             done=done,
             feature_names=inputs.form.names,
             schema=inputs.form.schema,
@@ -138,9 +169,7 @@ class _Told:
         if not len(some):
             return values, valid, new
         for i in some.tolist():
-            hidden = self.found[i].hidden
-            assert hidden is not None
-            values[i] = self.rows[i].shown(hidden)
+            values[i] = self.rows[i].shown(self.found[i])
         extra = {name: value[some] for name, value in inputs.extra.items()}
         outputs = self.ready.adapter.outputs(values[some], self.f.scale, extra, self.f.meter, inputs.batch_size)
         mine = replace(self.made.take(some), slack=0.0)
@@ -161,6 +190,11 @@ class _Told:
         assert hidden is not None
         return tuple(self.rows[row].bound.names[part] for part in np.flatnonzero(hidden))
 
+    def _instead(self, row: int) -> tuple[str, ...]:
+        """What stands in the place of each hidden part."""
+        one = self.found[row]
+        return () if one.put is None or one.hidden is None else tuple(np.array(one.put, object)[one.hidden].tolist())
+
     def _reason(self, row: int, valid: bool) -> str:
         """Why an input has no answer, or needs none."""
         one, words = self.found[row], self.made.words(row, self.ready.adapter.classes)
@@ -172,7 +206,8 @@ class _Told:
         if not parts:
             return "it has no parts that could be hidden"
         if one.proven:
-            most = "" if self.method.max_size is None else f", at most {self.method.max_size} at once"
+            size = getattr(self.method, "max_size", None)
+            most = "" if size is None else f", at most {size} at once"
             return f"whichever of its {parts} parts are hidden{most}, it is not {words}"
         if one.short == "budget":
             return (
