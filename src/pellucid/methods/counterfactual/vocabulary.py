@@ -80,6 +80,13 @@ class Swap:
     def names(self) -> tuple[str, ...]:
         return tuple(self.spans.names[i] for i in self.places.tolist())
 
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """(characters,) the place of each character, -1 for none."""
+        own = np.full(len(self.spans.names) + 1, -1)
+        own[self.places] = np.arange(len(self.places))
+        return np.asarray(own[self.spans.labels])
+
     def fill(self, z: np.ndarray) -> np.ndarray:
         """z (m, p) -> texts (m, 1, 1)"""
         return np.fromiter(map(self._with, z), dtype=object, count=len(z))[:, None, None]
