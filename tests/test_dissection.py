@@ -154,6 +154,25 @@ def test_a_unit_that_knows_only_where_things_usually_are_is_not_above_chance():
     assert "not clearly above chance" in found.words()[0]
 
 
+def test_a_best_unit_among_many_needs_a_smaller_p():
+    rng = np.random.default_rng(3)
+    x = rng.random((40, 1, 12, 12)).astype(np.float32)
+    faint = x[:, 0] + 3 * rng.random((40, 12, 12)) > 3.3
+    alike = nn.Conv2d(1, 6, 1, bias=False)  # six units that are one
+    with torch.no_grad():
+        alike.weight.fill_(1.0)
+    single = nn.Conv2d(1, 1, 1, bias=False)
+    with torch.no_grad():
+        single.weight.fill_(1.0)
+    many, one = (
+        pc.concepts(nn.Sequential(layer), {"faint": faint}, DISSECT(0.1), layer="0", inputs=x)
+        for layer in (alike, single)
+    )
+    assert 1e-12 < one.p[0, 0] < 1 / 6 and many.p[0, 0] == pytest.approx(6 * one.p[0, 0])
+    (counts,) = one.units
+    assert one.scores[0, 0] > counts.chance[0, 0]
+
+
 def test_label_maps_say_what_masks_say_and_negative_labels_are_left_out():
     x, masks = scenes()
     labels = np.where(masks["red"], 3, np.where(masks["blue"], 1, 0)).astype(np.uint8)
@@ -170,9 +189,12 @@ def test_label_maps_say_what_masks_say_and_negative_labels_are_left_out():
     # whatever lies where nobody looked counts neither for nor against: here, all but the red squares and a band around them
     hidden = np.where(ndimage.binary_dilation(labels == 3, np.ones((1, 9, 9))), labels, -1).astype(int)
     assert ask((hidden, {3: "red"})).units[0].iou[1, 0] < ask((labels, {3: "red"})).units[0].iou[1, 0] + 1e-9
-    everything = ask((np.where(labels == 3, 3, -1).astype(int), {3: "red"}))
-    inside = everything.units[0]
-    assert inside.iou[0, 0] == pytest.approx(inside.area[0] / inside.share[0])
+    only = (
+        np.where(labels == 3, 3, -1).astype(int),
+        {3: "red"},
+    )  # a region wider than the square, of which the square is all that counts
+    (inside,) = pc.concepts(Eyes(), only, DISSECT(quantile=0.12), layer="look", inputs=x).units
+    assert inside.iou[0, 0] == pytest.approx(1) and inside.area[0] == pytest.approx(inside.share[0])
 
 
 def test_masks_may_be_coarser_than_inputs_and_the_receipt_says_so():
