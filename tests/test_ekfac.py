@@ -33,6 +33,23 @@ def test_it_is_the_exact_gauss_newton_inverse_where_there_is_one_output():
     np.testing.assert_allclose(made.self_influence, exact.self_influence, atol=1e-10)
 
 
+def test_without_a_damping_a_tenth_of_the_mean_curvature_is_added():
+    rng = np.random.default_rng(2)
+    X, y, theta = rng.normal(size=(30, 4)) * [1, 2, 3, 4], rng.normal(size=30), rng.normal(size=4)
+    asked = module(theta), (X, y), (X[:2], y[:2])
+    tenth = 0.1 * np.trace(X.T @ X / 30) / 4
+    made, exact = (pc.influence(*asked, m) for m in (pc.EKFAC(l2=0.1), pc.InfluenceFunctions(l2=0.1, damping=tenth)))
+    np.testing.assert_allclose(made.scores, exact.scores, atol=1e-10)
+
+
+def test_of_one_logit_the_root_squared_is_the_curvature_of_the_loss():
+    out = torch.tensor([[0.0], [2.0], [-1.0]], dtype=torch.float64, requires_grad=True)
+    loss = pc.CrossEntropy().each(out, torch.tensor([1, 0, 1])).sum()
+    (slope,) = torch.autograd.grad(loss, out, create_graph=True)
+    (curvature,) = torch.autograd.grad(slope.sum(), out)
+    torch.testing.assert_close(pc.CrossEntropy().roots(out.detach())[0] ** 2, curvature)
+
+
 class Everything(nn.Module):
     """An embedding, attention, a tied output, a norm, and convolutions of a strange shape."""
 

@@ -58,7 +58,7 @@ def test_precision_and_what_was_found_by_hand():
     made = record([0.1, 0.9, 0.4, 0.9, 0.2], [0, 1, 0, 0, 1])  # in order: rows 1, 3, 2, 4, 0
     np.testing.assert_array_equal(made.order, [1, 3, 2, 4, 0])
     np.testing.assert_allclose(made.precision(), [1, 1 / 2, 1 / 3, 2 / 4, 2 / 5])
-    assert made.found(0.4) == 0.5 and made.found(0.8) == 1.0
+    assert made.found(0.2) == made.found(0.4) == made.found(0.6) == 0.5 and made.found(0.8) == 1.0
     frame = made.to_frame()
     assert frame["row"].tolist() == [1, 3, 2, 4, 0] and frame["wrong"].tolist() == [True, False, False, True, False]
     assert list(frame.columns) == ["row", "score", "label", "suggested", "confidence", "support", "wrong"]
