@@ -62,6 +62,9 @@ def test_copies_of_a_patients_patches_make_no_interval_narrower():
     many = lung_ct.assess(np.tile(truth, 9), np.tile(score, 9), np.tile(patients, 9))
     assert many.auc == pytest.approx(once.auc)
     np.testing.assert_allclose(many.auc_interval, once.auc_interval, atol=1e-12)
+    order = rng.permutation(60)
+    mixed = lung_ct.assess(truth[order], score[order], patients[order])
+    np.testing.assert_allclose(mixed.auc_interval, once.auc_interval, atol=1e-12)  # who a patch is of goes with it
     low, high = once.auc_interval
     assert low < once.auc < high
     alone = lung_ct.assess(np.tile(truth, 9), np.tile(score, 9), np.arange(540))  # as if all were of different people

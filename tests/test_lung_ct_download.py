@@ -84,9 +84,10 @@ def test_series_on_disk_are_not_asked_for(tmp_path):
 
 def test_one_bad_series_does_not_stop_the_others(tmp_path):
     wrong = zipped({"1-01.dcm": noise(5)}).replace(noise(5)[:100], noise(6)[:100])
-    with serving(SERIES | {"1.9": ("P", wrong, 200_000, 1)}) as server:
-        tally = got(server, tmp_path, ("1.9", "1.8", A))
-    assert tally.used == 1 and tally.counts == {"damaged archive": 1, "not on the server": 1}
+    few = ("P", zipped({"1-01.dcm": noise(7)}, hashes=False), 200_000, 2)  # two files were announced
+    with serving(SERIES | {"1.9": ("P", wrong, 200_000, 1), "1.7": few}) as server:
+        tally = got(server, tmp_path, ("1.9", "1.8", "1.7", A))
+    assert tally.used == 1 and tally.counts == {"damaged archive": 2, "not on the server": 1}
     assert [path.name for path in tmp_path.iterdir()] == [KEY.scan(A)]
 
 
