@@ -201,6 +201,29 @@ def test_a_network_that_looks_back_a_bounded_way(small, cut):
     assert a.receipt.notes and "shared prefixes" in a.receipt.notes[-1]
 
 
+def test_a_network_with_learnt_positions(small, cut):
+    """Unlike rotations, these tell where a token stands, not only how far it is from others."""
+    import transformers
+
+    torch.manual_seed(0)
+    config = transformers.GPT2Config(
+        vocab_size=420,
+        n_embd=32,
+        n_layer=2,
+        n_head=4,
+        n_positions=160,
+        initializer_range=0.2,
+        bos_token_id=1,
+        eos_token_id=2,
+    )
+    net = transformers.GPT2LMHeadModel(config).eval()
+    a = pc.explain(pc.CausalLM(net, cut), small.PROMPTS, pc.KernelShap(samples=40), target=ODDS)
+    b = pc.explain(pc.CausalLM(net, cut, cache=False), small.PROMPTS, pc.KernelShap(samples=40), target=ODDS)
+    own = torch.stack([small.own_logits(net, cut, text) for text in small.PROMPTS])
+    np.testing.assert_allclose(a.scores, own[:, first(cut, "MSFT")] - own[:, first(cut, "NVDA")], atol=1e-5)
+    np.testing.assert_allclose(a.values, b.values, atol=1e-5)
+
+
 # --- the frame --------------------------------------------------------------------------------------------------------
 
 
