@@ -1,5 +1,6 @@
 """Two synthetic patients, written once, and DICOM files that can be changed by hand."""
 
+import atexit
 import functools
 import shutil
 import tempfile
@@ -13,7 +14,9 @@ from pellucid.studies import lung_ct
 @functools.cache
 def phantom(patients=2, seed=0):
     """The folder of a phantom; not to be written to."""
-    return lung_ct.write_phantom(Path(tempfile.mkdtemp(prefix="phantom")) / "made", patients, seed)
+    folder = tempfile.mkdtemp(prefix="phantom")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return lung_ct.write_phantom(Path(folder) / "made", patients, seed)
 
 
 @functools.cache
