@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeRegressor
 
 import pellucid as pc
+from pellucid.core.intervals import wilson
 from pellucid.methods.label.largest_loss import LargestLoss
 from pellucid.report import suspects, typical
 from pellucid.report.page import render

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pellucid.core.fidelity import Fidelity
+from pellucid.core.model_card import RuleCard
 from pellucid.core.records import Record
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ class Rivals(Record):
     margin: float
     metric: str
     rules: tuple[str, ...]  # each simple model in words, as fitted on all rows; empty for the model itself
+    stand_in: RuleCard | None = None  # in an audit: a tree fitted to what the model itself says
+    fidelity: Fidelity | None = None  # of that tree, on rows that it was not fitted to
 
     @property
     def best(self) -> str | None:

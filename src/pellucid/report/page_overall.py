@@ -36,6 +36,8 @@ def simple(made: Rivals) -> dict[str, Any]:
         "unit": unit,
         "margin": made.margin,
         "folds": made.scores.shape[1],
+        "stand_in": () if made.stand_in is None else made.stand_in.sentences(),
+        "fidelity": None if made.fidelity is None else made.fidelity.sentence,
     }
 
 

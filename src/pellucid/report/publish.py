@@ -58,6 +58,7 @@ def _model(audit: Audit) -> dict[str, Any]:
         **audit.facts,
         "performance": audit.performance,
         "simpler": _simpler(audit),
+        "stand_in": _stand_in(audit),
         "groups": audit.groups,
         "group_reasons": None if audit.reasons is None else _reasons(audit.reasons),
         "rows": audit.rows,
@@ -156,6 +157,21 @@ def _simpler(audit: Audit) -> list[dict[str, Any]] | None:
         }
         for i, name in enumerate(made.names)
     ]
+
+
+def _stand_in(audit: Audit) -> dict[str, Any] | None:
+    """The tree of the model's own answers, and how far it stands for the model."""
+    if audit.rivals is None or audit.rivals.stand_in is None or audit.rivals.fidelity is None:
+        return None
+    made = audit.rivals.fidelity
+    return {
+        "rules": list(audit.rivals.stand_in.sentences()),
+        "measure": made.measure,
+        "fresh": made.fresh,
+        "mixed": made.mixed,
+        "chance": made.chance,
+        "rows_fresh": made.rows_fresh,
+    }
 
 
 def _reasons(test: GroupTest) -> list[dict[str, Any]]:

@@ -11,8 +11,12 @@ import numpy as np
 from pellucid.core.budget import Budget, Receipt
 from pellucid.core.errors import ModelError, PellucidError
 from pellucid.core.method import Method
+from pellucid.core.model_card import RuleCard
+from pellucid.core.rivals import Rivals
 from pellucid.methods import run as engine
 from pellucid.methods.effect import run as effects
+from pellucid.methods.glassbox.distill import distill
+from pellucid.methods.glassbox.reading import model_card
 from pellucid.methods.glassbox.rivals import rivals
 from pellucid.methods.label.base import LabelMethod
 from pellucid.metrics import run as judges
@@ -59,7 +63,20 @@ def simple(check: Check, budget: Budget) -> Receipt | None:
         raise ModelError(
             f"the model could not be fitted anew on these rows ({type(error).__name__}: {error})."
         ) from error
-    return check.keep("rivals", found)
+    return check.keep("rivals", _with_stand_in(check, X, found, budget))
+
+
+def _with_stand_in(check: Check, X: Any, found: Rivals, budget: Budget) -> Rivals:
+    """The same with a small tree that says what the model itself says, where there is one."""
+    try:
+        tree = distill(check.subject.model, X, "tree", budget=budget)
+    except PellucidError as error:
+        check.ledger.leave("a tree of the model's own answers", str(error))
+        return found
+    card = model_card(tree)
+    assert isinstance(card, RuleCard)
+    rows = found.receipt.rows_forward + tree.fidelity_.receipt.rows_forward
+    return replace(found, stand_in=card, fidelity=tree.fidelity_, receipt=replace(found.receipt, rows_forward=rows))
 
 
 def _too_slow(check: Check, X: Any, budget: Budget, fits: int) -> str | None:

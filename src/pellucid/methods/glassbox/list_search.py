@@ -121,7 +121,8 @@ class Search:
 
     def _prove(self) -> None:
         """Best-first branch and bound."""
-        queue = [Entry(0.0, 0, Family((), np.zeros(1, int), np.zeros(1), np.zeros(1)), 0, rules=())]
+        first = float(self.task.unavoidable.sum()) + self.task.penalty  # of any list but the empty one
+        queue = [Entry(first, 0, Family((), np.zeros(1, int), np.zeros(1), np.zeros(1)), 0, rules=())]
         shortest: dict[bytes, int] = {}
         while queue and queue[0].bound < self.objective - self.task.tiny:
             self.bound = max(self.bound, queue[0].bound)

@@ -29,6 +29,7 @@ from pellucid.methods.glassbox.points_task import Task
 from pellucid.methods.glassbox.screening import screen
 
 _NODES = 200  # branches of one program: more programs with more tangents prove more than one program of many branches
+_PATIENCE = 10.0  # seconds that one program may take
 
 
 class ScoringSystem(Glassbox):
@@ -36,8 +37,9 @@ class ScoringSystem(Glassbox):
 
     Up to `max_terms` conditions get points from -`max_points` to `max_points`, each worth `unit` in log-odds; a term
     has to earn `penalty`. Numbers are cut into `bins`, and conditions hold for at least `min_support` of the weight;
-    the best `max_candidates` are searched. The proof ends after `max_rounds` programs or `time_limit` seconds.
-    Afterwards `rules_` (condition, points), `intercept_`, `objective_`, `bound_`, `gap_` = 1 - bound / objective.
+    the best `max_candidates` are searched. The proof ends after `max_rounds` programs, each of 10 seconds at most, or
+    `time_limit` seconds. Afterwards `rules_` (condition, points), `intercept_`, `objective_`, `bound_`, `gap_` = 1 -
+    bound / objective.
     """
 
     _binary = True
@@ -107,7 +109,7 @@ class ScoringSystem(Glassbox):
                 share = (rounds + 1) / (self.max_rounds + 1) if limit is None else seconds / limit
                 progress("searching points", min(1.0, share))
             left = None if limit is None else limit - seconds
-            return rounds < self.max_rounds and (left is None or left > 0), left
+            return rounds < self.max_rounds and (left is None or left > 0), min(_PATIENCE, left or _PATIENCE)
 
         return go
 
