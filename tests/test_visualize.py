@@ -10,7 +10,7 @@ from torch import nn
 import pellucid as pc
 from mobilenet import mobilenet, samples
 from nets import cnn
-from pellucid.models.dreaming import alike
+from pellucid.models.dreaming import _statistics, alike, variation
 
 ZEBRA = 340  # of ImageNet
 STILL = {"jitter": 0, "scale": 0.0, "rotate": 0.0}
@@ -176,6 +176,23 @@ def test_alikeness_is_the_mean_cosine_of_different_pictures():
     one, other = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
     assert alike(torch.stack([one, one, one])) == 1 and alike(one[None]) == 0
     assert alike(torch.stack([one, one, other])) == pytest.approx(1 / 3)
+
+
+def test_variation_is_the_mean_step_along_every_axis_of_space():
+    picture = torch.tensor([[[[0.0, 1], [2, 5]]], [[[0.0, 0], [0, 0]]]])
+    assert variation(picture).tolist() == [(2 + 4) / 2 + (1 + 3) / 2, 0]
+    assert variation(torch.tensor([[[0.0, 3, 1]]])).tolist() == [(3 + 2) / 2]
+
+
+def test_real_pictures_lend_their_range_and_their_correlations():
+    rng = np.random.default_rng(0)
+    like = np.stack([rng.normal(size=(9, 4, 4)), rng.normal(size=(9, 4, 4))], axis=1)
+    like[:, 1] += 3 * like[:, 0]
+    low, high, root = _statistics(like)
+    np.testing.assert_allclose(low.ravel(), like.min(axis=(0, 2, 3)), rtol=1e-6)
+    np.testing.assert_allclose(high.ravel(), like.max(axis=(0, 2, 3)), rtol=1e-6)
+    covariance = np.cov(like.transpose(1, 0, 2, 3).reshape(2, -1))
+    np.testing.assert_allclose((root @ root.T).numpy(), covariance / covariance.diagonal().max(), rtol=1e-5)
 
 
 @pytest.mark.realdata
