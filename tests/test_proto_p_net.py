@@ -100,6 +100,34 @@ def test_prototypes_that_stand_for_no_class_are_left_out():
     assert told.weights.tolist() == [[0, 3, 4], [6, 9, 10]] and told.classes.tolist() == [0, 1, 1]
 
 
+def test_the_loss_is_the_papers():
+    """Cross entropy, near to a prototype of the own class, far from those of others."""
+    torch.manual_seed(3)
+    net = pc.ProtoPNet(nn.Identity(), channels=2, classes=2, per_class=2, depth=2)
+    net.add_on = nn.Identity()
+    x, y = torch.rand(5, 2, 3, 3), torch.tensor([0, 1, 1, 0, 1])
+    with torch.no_grad():
+        away = net.distances(x)
+        near = away.flatten(2).amin(dim=2)  # (5, 4); prototypes 0 and 1 are of class 0
+        own = torch.stack([near[i, 2 * c : 2 * c + 2].min() for i, c in enumerate(y.tolist())]).mean()
+        other = torch.stack([near[i, 2 - 2 * c : 4 - 2 * c].min() for i, c in enumerate(y.tolist())]).mean()
+        expected = nn.functional.cross_entropy(net(x), y) + 0.7 * own - 0.3 * other
+        told = pc.ProtoTraining(cluster=0.7, separation=0.3)._loss(net, away, y)
+    torch.testing.assert_close(told, expected)
+
+
+def test_the_last_stage_shrinks_what_speaks_for_other_classes():
+    torch.manual_seed(4)
+    net = pc.ProtoPNet(nn.Identity(), channels=2, classes=2, per_class=2, depth=2)
+    net.add_on = nn.Identity()
+    x, y = torch.rand(20, 2, 3, 3), torch.arange(20) % 2
+    others = net.classes != torch.arange(2)[:, None]
+    before = net.last.weight.detach().abs()
+    pc.ProtoTraining(last=30, rate=0.01, sparsity=100.0)._last(net, x, y, np.random.default_rng(0))
+    after = net.last.weight.detach().abs()
+    assert (after[others] < 0.6 * before[others]).all()
+
+
 def test_training_follows_its_stages(trained):
     _, X, y, *_, losses = trained
     assert len(losses) == 3 + 25 + 30 and losses[27] < losses[0]
