@@ -274,3 +274,16 @@ def test_the_picture_of_a_summary_has_a_bar_a_change_and_a_line_a_group():
     for words in ("more x0", "50%", "all (40)", "x2 = 1.0 (20)", "100% without, 20 proven", "all have one; cost"):
         assert words in said
     assert ax.get_figure().get_size_inches()[1] > 2
+
+
+def test_acts_lead_where_they_are_to_lead_and_noise_foretells_nothing():
+    from pellucid.core.schema import Column
+    from pellucid.methods.counterfactual.fits import foretold
+    from pellucid.methods.counterfactual.structure import Structure
+
+    columns = tuple(Column(name, "number", "float64") for name in NAMES)
+    structure = Structure.of(SCM, columns, None)
+    rng = np.random.default_rng(0)
+    x, v = rng.normal(size=(2, 30, 4))
+    np.testing.assert_allclose(structure.settle(x, structure.acts(x, v)), v, atol=1e-12)
+    assert foretold("trees", rng.normal(size=(60, 4)), 2, (0, 1), columns) < 0.2

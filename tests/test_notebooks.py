@@ -19,7 +19,7 @@ def test_a_notebook_runs(source, tmp_path, monkeypatch):
 
 
 def test_most_notebooks_need_no_folder_of_real_data():
-    assert {"gradient_based", "perturbation_based", "bias_by_group", "example_based"} <= {
+    assert {"counterfactuals", "gradient_based", "perturbation_based", "bias_by_group", "example_based"} <= {
         source.stem for source in OFFLINE
     }
 

@@ -145,3 +145,8 @@ def test_many_changes_are_named_by_a_few():
         weigher({**dict.fromkeys("abcdefgh", -2), "": 1}), ["a b c d e f g h"], pc.SEDC(), target=1
     )
     assert long.valid[0] and long.sentence() == "Without 'a', 'b', 'c' and 5 more, it would be 1."
+
+
+def test_no_set_of_best_words_is_no_proof():
+    made = pc.counterfactual(weigher({"a": -1, "u": -2}), ["a a"], pc.Substitution(), target=1, background=["u"])
+    assert not made.valid[0] and not made.proof[0] and "none was found" in made.reason[0]
