@@ -13,7 +13,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import pellucid as pc
 from pellucid.methods.glassbox.list_climb import climb
-from pellucid.methods.glassbox.list_search import Search
+from pellucid.methods.glassbox.list_search import Entry, Family, Search
 from pellucid.methods.glassbox.list_task import Task, errors, surprise
 from pellucid.methods.glassbox.literals import cuts
 
@@ -55,9 +55,9 @@ LOSSES = {"errors": errors, "likelihood": surprise}
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize(("seed", "k", "most"), [(0, 2, 4), (1, 3, 3), (2, 2, 2), (3, 2, 4)])
+@pytest.mark.parametrize(("seed", "k", "most"), [(0, 2, 4), (1, 3, 3), (2, 2, 2), (11, 2, 3), (12, 2, 3), (13, 3, 3)])
 def test_the_search_finds_what_enumeration_finds(loss, seed, k, most):
-    held, by_class, _ = world(seed, k=k)
+    held, by_class, _ = world(seed, k=k, noise=0.6 if seed > 10 else 0.2)
     task = Task(held, by_class, LOSSES[loss], 1.2, 3.0, most)
     search = Search(task, lambda nodes: True)
     search._offer((), float(task.loss(by_class.sum(axis=0))))
@@ -79,6 +79,25 @@ def test_the_bound_holds_wherever_the_search_is_cut_short(loss):
         assert search.bound <= best + 1e-9 <= search.objective + 2e-9
         bounds.append(search.bound)
     assert bounds == sorted(bounds) and bounds[-1] == pytest.approx(best) and bounds[0] < best - 0.5
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_no_bound_in_the_queue_exceeds_what_its_prefix_can_become(loss):
+    held, by_class, _ = world(14, rules=5, rows=80, noise=0.6)
+    task = Task(held, by_class, LOSSES[loss], 0.3, 1.0, 4)
+    search = Search(task, lambda nodes: True)  # nothing offered, so nothing is pruned
+    for rules in ((), (0,), (3, 1)):
+        cost = spelled_out(rules, held, by_class, loss, 0.3, 1.0) - float(
+            task.loss(by_class[task.rows(task.left(rules))].sum(axis=0))
+        )
+        family = search._family(
+            Entry(0.0, 0, Family((), np.zeros(1, int), np.array([cost]), np.zeros(1)), 0, rules), task.left(rules)
+        )
+        for rule, bound in zip(family.followers.tolist(), family.bounds.tolist(), strict=True):
+            longer = [(*rules, rule, *more) for size in (1, 2) for more in permutations(range(5), size)]
+            best = min(spelled_out(one, held, by_class, loss, 0.3, 1.0) for one in longer)
+            assert bound <= best + 1e-9
+        search.objective = np.inf
 
 
 def test_weights_count_like_rows():

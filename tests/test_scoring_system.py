@@ -67,6 +67,19 @@ def test_the_bound_holds_wherever_the_proof_is_cut_short():
     assert bounds == sorted(bounds) and bounds[0] < best - 1e-4
 
 
+def test_no_tangent_lies_above_the_loss():
+    held, by_class, _ = world(5)
+    task = Task.of(held, by_class, 0.5, 0.01, 2, 4)
+    search = Search(task, lambda rounds: (rounds < 3, None), 50)
+    search.run()
+    cuts = np.array(search.cuts)
+    assert len(cuts) > 5
+    for point in np.random.default_rng(0).uniform(-3, 3, size=(200, 5)):
+        assert (cuts[:, :-1] @ point + cuts[:, -1]).max() <= task.loss(point) + 1e-9
+    touched = (cuts[:, :-1] @ search.best + cuts[:, -1]).max()
+    assert touched == pytest.approx(task.loss(search.best), abs=1e-9)
+
+
 def test_slopes_intercepts_and_prices_are_what_differences_say():
     held, by_class, y = world(4)
     task = Task.of(held, by_class, 0.7, 0.01, 3, 4)
