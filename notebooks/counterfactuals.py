@@ -58,8 +58,7 @@ f"{model.score(rest, np.where(granted[1000:], 'granted', 'refused')):.1%} right,
 
 # %%
 nearest = pc.counterfactual(model, refused, target="granted", background=train)
-pc.plot.show(nearest[:6])
-plt.show()
+pc.plot.show(nearest[:6]).figure
 
 # %% [markdown]
 # Every answer was asked of the model once more. But some ask people to be of another age or to live elsewhere:
@@ -83,8 +82,7 @@ can = [
     "debt <= income",
 ]
 possible = pc.counterfactual(model, refused, target="granted", background=train, constraints=can)
-pc.plot.show(possible[:6])
-plt.show()
+pc.plot.show(possible[:6]).figure
 
 # %% [markdown]
 # The price of being held to what can be done, person by person: no answer can be nearer than the nearest of all.
@@ -115,8 +113,7 @@ causal = pc.counterfactual(
     constraints=can[:3],
 )
 print(*causal.receipt.notes, sep="\n")
-pc.plot.show(causal[:6])
-plt.show()
+pc.plot.show(causal[:6]).figure
 
 # %% [markdown]
 # ## For whom is there none?
@@ -127,8 +124,7 @@ plt.show()
 little = [pc.Actionable(("hours", "debt")), pc.Range("hours", 0, 50)]
 asked = pc.counterfactual(model, refused, pc.Recourse(), target="granted", background=train, constraints=little)
 summary = pc.summarize(asked, pc.CounterfactualSummary(k=4, by="region"))
-pc.plot.show(summary)
-plt.show()
+pc.plot.show(summary).figure
 
 # %%
 summary.by_group()
@@ -158,5 +154,4 @@ review = ["A boring film with a dull end."]
 less = pc.counterfactual(reader, review, pc.SEDC(), target="good")
 other = pc.counterfactual(reader, review, pc.Substitution(), target="good", background=told)
 print(less.sentence(), other.sentence(), other.values[0], sep="\n")
-pc.plot.show(other)
-plt.show()
+pc.plot.show(other).figure
