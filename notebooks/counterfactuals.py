@@ -58,7 +58,7 @@ f"{model.score(rest, np.where(granted[1000:], 'granted', 'refused')):.1%} right,
 
 # %%
 nearest = pc.counterfactual(model, refused, target="granted", background=train)
-pc.plot.show(nearest[:6]).figure
+pc.plot.show(nearest[:6])
 
 # %% [markdown]
 # Every answer was asked of the model once more. But some ask people to be of another age or to live elsewhere:
@@ -82,7 +82,7 @@ can = [
     "debt <= income",
 ]
 possible = pc.counterfactual(model, refused, target="granted", background=train, constraints=can)
-pc.plot.show(possible[:6]).figure
+pc.plot.show(possible[:6])
 
 # %% [markdown]
 # The price of being held to what can be done, person by person: no answer can be nearer than the nearest of all.
@@ -113,7 +113,7 @@ causal = pc.counterfactual(
     constraints=can[:3],
 )
 print(*causal.receipt.notes, sep="\n")
-pc.plot.show(causal[:6]).figure
+pc.plot.show(causal[:6])
 
 # %% [markdown]
 # ## For whom is there none?
@@ -124,7 +124,7 @@ pc.plot.show(causal[:6]).figure
 little = [pc.Actionable(("hours", "debt")), pc.Range("hours", 0, 50)]
 asked = pc.counterfactual(model, refused, pc.Recourse(), target="granted", background=train, constraints=little)
 summary = pc.summarize(asked, pc.CounterfactualSummary(k=4, by="region"))
-pc.plot.show(summary).figure
+pc.plot.show(summary)
 
 # %%
 summary.by_group()
@@ -154,4 +154,4 @@ review = ["A boring film with a dull end."]
 less = pc.counterfactual(reader, review, pc.SEDC(), target="good")
 other = pc.counterfactual(reader, review, pc.Substitution(), target="good", background=told)
 print(less.sentence(), other.sentence(), other.values[0], sep="\n")
-pc.plot.show(other).figure
+pc.plot.show(other)
