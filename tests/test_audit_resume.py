@@ -70,6 +70,8 @@ def told(made):
         "left_out": sorted(map(repr, made.left_out)),
         "rules": [made.rules.words(i) for i in range(len(made.rules))],
         "changes": [made.changes.sentence(i) for i in range(len(made.changes))],
+        "typical": json.dumps(made.typical),
+        "suspects": json.dumps(made.suspects),
     }
 
 
@@ -100,7 +102,7 @@ def test_a_stopped_audit_goes_on_and_ends_as_if_it_had_not_been_stopped(tmp_path
     made = audited(tmp_path, resume=True)
     assert made.resumed["parts"] == [
         *("search for a column that decides alone", "explanations by Occlusion", "explanations by ExactShapley"),
-        "faithfulness of Occlusion",
+        *("rows that stand for the data", "labels that are likely to be wrong", "faithfulness of Occlusion"),
     ]
     assert told(made) == told(whole) and made.resumed["anew"] is None
     assert (tmp_path / "records" / "occlusion-values.npz").stat().st_mtime_ns == before
@@ -108,7 +110,7 @@ def test_a_stopped_audit_goes_on_and_ends_as_if_it_had_not_been_stopped(tmp_path
     for ours, theirs in zip(made.comparison.attributions, whole.comparison.attributions, strict=True):
         np.testing.assert_array_equal(ours.values, theirs.values)
     found = json.loads((tmp_path / "audit.json").read_text())["models"][0]
-    assert len(found["resumed"]["parts"]) == 4
+    assert len(found["resumed"]["parts"]) == 6
     assert "4 finished parts were taken over" in (tmp_path / "audit.html").read_text(encoding="utf-8")
     assert not list(tmp_path.rglob("*.part"))
 
