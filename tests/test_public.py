@@ -10,7 +10,8 @@ import pellucid as pc
 from pellucid.core import method, registry
 
 # What `explain` takes.
-KINDS = tuple(getattr(method, f"{kind}Method") for kind in ("Gradient", "Layer", "Game", "Sampling", "Masking", "Tree"))
+_NEEDS = ("Gradient", "Layer", "Attention", "Game", "Sampling", "Masking", "Tree")
+KINDS = tuple(getattr(method, f"{kind}Method") for kind in _NEEDS)
 
 
 def run(code: str) -> str:

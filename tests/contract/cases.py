@@ -6,6 +6,7 @@ worlds it must work in, and for every field another value that has to change the
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
@@ -124,6 +126,21 @@ def crossed(texts: list[str]) -> np.ndarray:
     return np.stack([-score, score], axis=1)
 
 
+class Reader(pc.TextModel):
+    """A transformer of texts, asked by hand: each text by itself."""
+
+    def __call__(self, texts: Any) -> np.ndarray:
+        with torch.no_grad():
+            fed = [self.tokenizer(text, return_tensors="pt") for text in texts]
+            return np.concatenate([self.model.eval()(**one).logits.numpy() for one in fed])
+
+
+def _transformer() -> Reader:
+    pytest.importorskip("transformers", reason="transformers is an optional framework")
+    small_bert = importlib.import_module("small_bert")
+    return Reader(small_bert.bert(places=48), small_bert.tokenizer())
+
+
 WORLDS = {
     world.name: world
     for world in (
@@ -151,6 +168,7 @@ WORLDS = {
         World("forest on a table", _forest, _rows((4, 4), dtype=float), _rows((5, 4), 1, float)),
         World("forest on labelled rows", _forest, _rows((24, 4), 5, float), _rows((5, 4), 1, float), np.arange(24) % 2),
         World("pipeline on a frame", _pipeline, frame(4), frame(9, seed=2), np.array([0, 1, 1, 0])),
+        World("transformer on texts", _transformer, np.array(REVIEWS, dtype=object), None),
         World("pipeline on texts", _reader, np.array(REVIEWS, dtype=object), None),
         World("function of texts", lambda: crossed, np.array(REVIEWS, dtype=object), None),
     )
@@ -480,6 +498,7 @@ ENTRIES: dict[str, Entry] = {
         ("pipeline on a frame", "forest on a table", "function of a table"),
         {"method": pc.PermutationShap(orders=3)},
     ),
+    "AttentionRollout": Entry(pc.AttentionRollout(), ("transformer on texts",), {"token": "last"}),
     "Occlusion": Entry(
         pc.Occlusion(),
         (*EVERYTHING, *TEXTS),

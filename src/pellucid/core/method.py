@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from pellucid.core.errors import MethodError
 from pellucid.core.masking import Game, Masker
-from pellucid.core.scalar import Captured, Differentiable, Scalar
+from pellucid.core.scalar import Attended, Captured, Differentiable, Scalar
 from pellucid.core.schema import Schema
 
 PACES = {0: "no", 1: "a few", 10: "tens", 100: "hundreds", 1000: "thousands"}  # a card's `rows` in words
@@ -102,6 +103,14 @@ class LayerMethod(Method):
     @abstractmethod
     def attribute(self, f: Differentiable, x: np.ndarray, layer: Captured) -> Parts:
         """-> values (n, *input spatial), raw (n, *layer spatial)"""
+
+
+class AttentionMethod(Method):
+    """Needs the attention matrices of a transformer."""
+
+    @abstractmethod
+    def attribute(self, x: np.ndarray, batches: Iterable[Attended]) -> Parts:
+        """Tokens x (n, t), and the attention of their rows in batches -> values (n, t)"""
 
 
 def differentiate(

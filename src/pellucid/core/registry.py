@@ -58,6 +58,7 @@ METHODS = {
     "HiResCAM": "pellucid.methods.cam.hires_cam",
     "LayerCAM": "pellucid.methods.cam.layer_cam",
     "ScoreCAM": "pellucid.methods.cam.score_cam",
+    "AttentionRollout": "pellucid.methods.attention.attention_rollout",
     "Occlusion": "pellucid.methods.removal.occlusion",
     "RISE": "pellucid.methods.removal.rise",
     "MeaningfulPerturbation": "pellucid.methods.removal.meaningful_perturbation",

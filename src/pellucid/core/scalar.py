@@ -86,6 +86,20 @@ class Captured:
         return self.differentiate()
 
 
+@dataclass(frozen=True, eq=False)
+class Attended:
+    """Attention in one batch: per layer, the first one first, its mean over heads (b, T, T), each row's adding up to one."""
+
+    maps: tuple[np.ndarray, ...]
+    real: np.ndarray  # (b, T) which places hold tokens, not padding
+    places: np.ndarray  # (b, T) which token of x stands there, -1 for none
+
+    @property
+    def backwards(self) -> bool:
+        """Whether no token attends to one that comes later."""
+        return all(not np.triu(attention, 1).any() for attention in self.maps)
+
+
 def finite(values: np.ndarray, what: str) -> np.ndarray:
     """Pass finite numbers on; anything else is the model's fault and gets said so."""
     bad = ~np.isfinite(values)

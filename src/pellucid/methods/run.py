@@ -18,6 +18,7 @@ from pellucid.core.errors import InputError, MethodError
 from pellucid.core.maskers import Nonzero, default_masker
 from pellucid.core.masking import Game, Masker
 from pellucid.core.method import (
+    AttentionMethod,
     GameMethod,
     GradientMethod,
     LayerMethod,
@@ -72,7 +73,7 @@ def explained(
 ) -> Attribution:
     """The explanation of one target of a model whose data are prepared."""
     chosen, removal = as_method(method, ready), as_masker(masker)
-    if isinstance(chosen, GradientMethod | LayerMethod):
+    if isinstance(chosen, GradientMethod | LayerMethod | AttentionMethod):
         ready = ready.for_gradients()
     meter = Meter(budget or Budget(), progress)
     with _frame(ready, chosen, target):
@@ -96,7 +97,7 @@ def as_method(method: Method | str | None, ready: Prepared | None = None) -> Met
     """A method value of what a user may give: None (a fixed default per kind of model), a spelling, a value."""
     if method is None and ready is not None:
         return _default(ready)
-    kinds = (GradientMethod, LayerMethod, GameMethod, SamplingMethod, MaskingMethod, TreeMethod)
+    kinds = (GradientMethod, LayerMethod, AttentionMethod, GameMethod, SamplingMethod, MaskingMethod, TreeMethod)
     says = "does not explain single outputs: `pellucid methods` lists the methods that `explain` takes."
     made: Method = spelling.as_value(method, kinds, says)
     return made
@@ -246,6 +247,8 @@ class _Run:
                     f"{type(method).__name__} masks places of arrays, and x holds texts: use LIME() or KernelShap()."
                 )
             return method.attribute(f, x, background=background, rng=method.stream())
+        if isinstance(method, AttentionMethod):
+            return _by_attention(method, f)
         if not hasattr(f, "grad"):
             raise MethodError(
                 f"{type(method).__name__} needs gradients, and this model (kind: {f.adapter.kind}) has none: "
@@ -278,6 +281,19 @@ def _play(method: Method, game: Game) -> Parts:
         return method.play(game, method.stream())
     assert isinstance(method, GameMethod)
     return method.attribute(game, method.stream())
+
+
+def _by_attention(method: AttentionMethod, f: Any) -> Parts:
+    """Ids (n, t) of a network: its attention while it reads them."""
+    x = f.inputs.x
+    if not hasattr(f, "grad") or not f.adapter.reads_ids or x.dtype.kind not in "iu" or x.ndim != 2:
+        raise MethodError(
+            f"{type(method).__name__} reads a transformer's attention to tokens, and this model (kind: {f.adapter.kind}) shows "
+            "none: give TextModel(model, tokenizer) or CausalLM(model, tokenizer) with texts, or a method that only asks."
+        )
+    from pellucid.models.attention import attended
+
+    return method.attribute(x, attended(f))
 
 
 def _at_embeddings(method: GradientMethod | LayerMethod, f: Any) -> Parts:

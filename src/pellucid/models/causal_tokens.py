@@ -103,6 +103,11 @@ class MessageAdapter(TorchAdapter):
         out: Tensor = self._ask(x, torch.as_tensor(ids, device=self.device), places, given).logits
         return out[:, -(more.shape[1] + 1) :]
 
+    def read(self, x: np.ndarray, extra: Extra) -> tuple[np.ndarray, np.ndarray]:
+        """The prompts as they are, without an answer: places (b, T) of the whole prompts."""
+        self._read(self.input(x), extra, np.empty((len(x), 0), dtype=np.int64))
+        return extra[_PROMPTS] >= 0, extra[_PLACES]
+
     def _ask(self, x: Tensor, ids: Tensor, places: np.ndarray, given: dict[str, Any]) -> Any:
         return self.model(input_ids=self._placed(x, ids, places), **given)
 

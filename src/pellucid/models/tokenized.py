@@ -48,7 +48,7 @@ class TokenizedAdapter(Adapter):
         self.net = TorchAdapter(given.model)
         self.tokenizer = given.tokenizer
         self.limit = given.max_length or limit_of(given.model, given.tokenizer)
-        self.classes = _classes(given.model)
+        self.classes = self.net.classes = _classes(given.model)
 
     @property
     def text_form(self) -> Form:

@@ -109,6 +109,13 @@ class TorchAdapter(Adapter):
         """x (b, *features) -> what the network itself returns, whatever it is."""
         return self.model(x, **{name: self.tensor(value) for name, value in extra.items()})
 
+    def read(self, x: np.ndarray, extra: Extra) -> tuple[np.ndarray, np.ndarray]:
+        """The network reads token ids (b, t) -> which places hold tokens, and which of x's stands at each, -1 for none: (b, T)"""
+        self.call(self.input(x), extra)
+        mask = extra.get("attention_mask")
+        real = np.ones(x.shape, bool) if mask is None else mask > 0
+        return real, np.where(real, np.arange(x.shape[1]), -1)
+
     def fed(self, inputs: Inputs) -> Iterator[Fed]:
         """The rows in batches, as the network takes them."""
         for part in pieces(len(inputs.x), inputs.batch_size or self.batch_size(inputs.x)):

@@ -181,7 +181,7 @@ def _needs(card: Card) -> str:
         return "only answers of the model"
     return {
         "gradients": "gradients at the input",
-        "inner layer": "gradients at an inner layer",
+        "inner layer": "a look at inner layers",
         "structure": "the model's inner structure",
         "training data": "the training data and the network",
     }[card.access]
