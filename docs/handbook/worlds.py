@@ -19,6 +19,7 @@ import photographs
 from contract.cases import ENTRIES, WORLDS, World, ask
 from pellucid.core.registry import resolve
 from pellucid.methods.effect.base import EffectMethod
+from pellucid.methods.representation.base import SimilarityMethod
 
 COLLAGE = ("cat", "coffee", "astronaut", "rocket")
 TARGET = "cat"
@@ -134,7 +135,7 @@ def answer(name: str) -> Answer:
         world = tables(100)
         return Answer(made, world, pc.effect(world.model(), world.x, COLUMN, made, target=world.target))
     world = pictures() if name in PICTURED else suited(made.card)
-    if world is not None:
+    if world is not None and not isinstance(made, SimilarityMethod):  # which compares layers, and trees have none
         try:
             return Answer(made, world, ask(made, world))
         except (pc.PellucidError, ImportError):
