@@ -111,7 +111,7 @@ def test_a_stopped_audit_goes_on_and_ends_as_if_it_had_not_been_stopped(tmp_path
         np.testing.assert_array_equal(ours.values, theirs.values)
     found = json.loads((tmp_path / "audit.json").read_text())["models"][0]
     assert len(found["resumed"]["parts"]) == 6
-    assert "4 finished parts were taken over" in (tmp_path / "audit.html").read_text(encoding="utf-8")
+    assert "6 finished parts were taken over" in (tmp_path / "audit.html").read_text(encoding="utf-8")
     assert not list(tmp_path.rglob("*.part"))
 
 
