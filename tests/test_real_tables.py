@@ -182,3 +182,28 @@ def test_what_drives_the_score_by_group_is_found(data_dir: Path):
         assert one.top(2)[0][0] in ("priors_count", "age") and one.top(2)[1][0] in ("priors_count", "age")
     effects = pc.cohorts(pc.effect, model, held, "priors_count", by="race", grid=[0, 5, 10])
     assert all(one.mean[2] > one.mean[0] for one in effects.records)
+
+
+@pytest.mark.parametrize("name", ["Adult", "German credit"])
+def test_people_who_are_refused_are_told_changes_that_hold(name: str, data_dir: Path):
+    """Every answer is asked of the model in the user's own frame, and held to what may not change."""
+    X, y = people(name, data_dir / "tabular")
+    X = X.dropna()
+    y = y[X.index]
+    model = encoded().fit(X, y)
+    fixed, age = (["sex", "race", "country"], "age") if name == "Adult" else (["Gender", "ForeignWorker"], "Age")
+    wanted = model.classes_[1]
+    refused = X[model.predict(X) != wanted].head(20)
+    asked = {
+        "target": wanted,
+        "background": X.head(500),
+        "constraints": [*map(pc.Immutable, fixed), pc.Increasing(age)],
+    }
+    found = pc.counterfactual(model, refused, pc.Wachter(), **asked)
+    assert found.valid.mean() > 0.9 and all(found.reason[i] for i in np.flatnonzero(~found.valid))
+    answers = pd.DataFrame(found.values, columns=list(X.columns), index=refused.index)[found.valid].astype(X.dtypes)
+    before = refused[found.valid]
+    assert (model.predict(answers) == wanted).all()
+    assert (answers[fixed] == before[fixed]).all(axis=None) and (answers[age] >= before[age]).all()
+    np.testing.assert_array_equal((answers != before).sum(axis=1), found.sparsity[found.valid])
+    assert found.sparsity[found.valid].mean() < 3
