@@ -59,8 +59,8 @@ def points_card(card: PointsCard, ax: Axes | None = None) -> Axes:
         ax.text(0, place, plain(term), fontsize=SMALL, color=INK, va="center")
         ax.text(1, place, _signed(points, whole), fontsize=SMALL, color=colour, va="center", ha="right")
         ax.axhline(place + 0.5, color=FAINT, linewidth=0.6)
-    for line, (totals, risk, observed, rows) in enumerate(bands):
-        _band(ax, len(card.terms) + 1.2 + line, (totals, risk, observed, rows))
+    for line, (totals, chance, observed, rows) in enumerate(bands):
+        _band(ax, len(card.terms) + 1.2 + line, (totals, chance, observed, rows))
     if bands:
         _heads(ax, len(card.terms) + 0.2)
     ax.set_xticks([])
@@ -80,7 +80,7 @@ def _signed(points: float, whole: bool) -> str:
 def _heads(ax: Axes, place: float) -> None:
     for x, words, side in (
         (0.0, "sum of points", "left"),
-        (0.36, "risk", "right"),
+        (0.36, "chance", "right"),
         (0.86, "seen", "right"),
         (1.0, "rows", "right"),
     ):
@@ -88,11 +88,11 @@ def _heads(ax: Axes, place: float) -> None:
 
 
 def _band(ax: Axes, place: float, band: tuple[str, float, float, float]) -> None:
-    """One line of the table of risks: a bar of the risk, a tick where the training rows were."""
-    totals, risk, observed, rows = band
+    """One line of the table of sums: a bar of the chance, a tick where the training rows were."""
+    totals, chance, observed, rows = band
     ax.text(0, place, totals, fontsize=SMALL, color=INK, va="center")
-    ax.text(0.36, place, f"{risk:.0%}", fontsize=SMALL, color=INK, va="center", ha="right")
-    ax.barh(place, 0.35 * risk, 0.55, left=0.4, color=PLAIN)
+    ax.text(0.36, place, f"{chance:.0%}", fontsize=SMALL, color=INK, va="center", ha="right")
+    ax.barh(place, 0.35 * chance, 0.55, left=0.4, color=PLAIN)
     ax.plot([0.4 + 0.35 * observed] * 2, [place - 0.36, place + 0.36], color=INK, linewidth=1.4)
     ax.text(0.86, place, f"{observed:.0%}", fontsize=SMALL, color=INK, va="center", ha="right")
     ax.text(1.0, place, f"{rows:,.6g}", fontsize=SMALL, color=GREY, va="center", ha="right")
