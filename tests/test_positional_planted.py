@@ -202,16 +202,16 @@ def command(folder, out, *more):
 
 
 def test_a_run_killed_in_the_middle_goes_on_from_there(folder, found, tmp_path):
-    killed = subprocess.Popen(command(folder, tmp_path, "--batch", 2), stderr=subprocess.PIPE, env=os.environ)
     answers = tmp_path / "answers.jsonl"
-    try:
-        while killed.poll() is None and (not answers.exists() or answers.read_bytes().count(b"\n") < 40):
-            time.sleep(0.02)
-    finally:
-        killed.send_signal(signal.SIGKILL)
-        killed.wait()
-    kept = answers.read_bytes().count(b"\n") - 1
-    assert 30 < kept < 352, killed.stderr.read().decode()
+    with subprocess.Popen(command(folder, tmp_path, "--batch", 2), stderr=subprocess.PIPE, env=os.environ) as killed:
+        try:
+            while killed.poll() is None and (not answers.exists() or answers.read_bytes().count(b"\n") < 40):
+                time.sleep(0.02)
+        finally:
+            killed.send_signal(signal.SIGKILL)
+            killed.wait()
+        kept = answers.read_bytes().count(b"\n") - 1
+        assert 30 < kept < 352, killed.stderr.read().decode()
     done = CliRunner().invoke(app, command(folder, tmp_path, "--resume", "--json")[3:])
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
