@@ -1,4 +1,4 @@
-"""Pages with a script in them that may reach nothing: what they may do, by hashes, and data that cannot break out of them."""
+"""Pages that may reach nothing: templates that escape, what a page may do, by hashes, and data that cannot break out of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,19 @@ import hashlib
 import json
 from typing import Any
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+
+
+def environment(package: str) -> Environment:
+    """A package's templates, in which everything is escaped that is not said to be markup."""
+    return Environment(
+        loader=PackageLoader(package),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def policy(style: str, script: str = "", connect: str = "'none'") -> str:

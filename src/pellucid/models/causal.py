@@ -177,12 +177,12 @@ class CausalAdapter(Adapter):
         found: np.ndarray = known[texts[:, None], column]
         return found
 
-    def next_tokens(self, texts: list[str], longest: int, meter: Meter) -> list[list[int]]:
-        """The greedy answers (n,) as tokens."""
+    def next_tokens(self, texts: list[str], longest: int, ends: frozenset[int], meter: Meter) -> list[list[int]]:
+        """The greedy answers (n,) as tokens, up to one of `ends`."""
         replies: list[list[int]] = [[] for _ in texts]
 
         def note(end: Ending) -> None:
-            for row, ids in zip(end.rows, end.greedily(longest, self.ends), strict=True):
+            for row, ids in zip(end.rows, end.greedily(longest, ends), strict=True):
                 replies[row] = ids
 
         self.network.read(self.encode(texts), note)
@@ -221,7 +221,7 @@ class CausalAdapter(Adapter):
             case Predicted(scale=scale):
                 return self._predicted(texts, scale, meter)
             case Answer(text=None):
-                replies = self.next_tokens(texts.tolist(), target.longest, meter)
+                replies = self.next_tokens(texts.tolist(), target.longest, self.ends, meter)
                 return replace(target, text=_compact([self._said(row, ids) for row, ids in enumerate(replies)]))
             case Class(label=label, scale=scale):
                 return Token(label, scale)
@@ -236,22 +236,11 @@ class CausalAdapter(Adapter):
 
     def _predicted(self, texts: np.ndarray, scale: str | None, meter: Meter) -> Token:
         """The token that each row's answer begins with; by its text where that says which one it is."""
-        first = [ids[0] for ids in self._firsts(texts.tolist(), meter)]
+        likeliest = self.next_tokens(texts.tolist(), 1, frozenset(), meter)  # ends of answers included
+        first = [ids[0] for ids in likeliest]
         named = [self.tokenizer.decode([token]) for token in first]
         sure = [bool(text) and self.answer_ids(text) == [token] for text, token in zip(named, first, strict=True)]
         return Token(_compact(named if all(sure) else first), scale)
-
-    def _firsts(self, texts: list[str], meter: Meter) -> list[list[int]]:
-        """The likeliest next token of each text, ends of answers included."""
-        found: list[list[int]] = [[] for _ in texts]
-
-        def note(end: Ending) -> None:
-            for row, ids in zip(end.rows, end.greedily(1, frozenset()), strict=True):
-                found[row] = ids
-
-        self.network.read(self.encode(texts), note)
-        meter.add(forward=len(texts))
-        return found
 
     def _said(self, row: int, ids: list[int]) -> str:
         text: str = self.tokenizer.decode(ids, skip_special_tokens=True) if ids else ""

@@ -313,10 +313,15 @@ def _joined(held: list[Any]) -> Any:
     return made
 
 
+def _config(model: Any) -> Any:
+    """What is known of the part that reads texts."""
+    config: Any = getattr(model, "config", None)
+    return config.get_text_config() if hasattr(config, "get_text_config") else config
+
+
 def _slides(model: Any) -> bool:
     """Whether some layer looks back a bounded way: counted in places, which padding between prefix and rest would take up."""
-    config: Any = getattr(model, "config", None)
-    config = config.get_text_config() if hasattr(config, "get_text_config") else config
+    config = _config(model)
     kinds = getattr(config, "layer_types", None)
     if kinds is not None:
         return any(kind != "full_attention" for kind in kinds)
@@ -325,8 +330,7 @@ def _slides(model: Any) -> bool:
 
 def _bytes_per_token(model: Any) -> int:
     """What the keys and values of one token take."""
-    config: Any = getattr(model, "config", None)
-    config = config.get_text_config() if hasattr(config, "get_text_config") else config
+    config = _config(model)
     layers = getattr(config, "num_hidden_layers", None) or 12
     heads = getattr(config, "num_attention_heads", None) or 1
     width = getattr(config, "head_dim", None) or (getattr(config, "hidden_size", None) or 768) // heads

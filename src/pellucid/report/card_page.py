@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from pellucid.core.model_card import PointsCard, RuleCard
+from pellucid.core.sealed import environment
 from pellucid.core.store import appearing
 from pellucid.report.words import number, percent
 
@@ -28,13 +27,7 @@ def card_page(card: RuleCard | PointsCard, path: str | Path, title: str | None =
 
 def render(card: RuleCard | PointsCard, title: str | None = None) -> str:
     """The page."""
-    env = Environment(
-        loader=PackageLoader("pellucid.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    env = environment("pellucid.report")
     env.filters |= {"percent": percent, "number": number}
     return env.get_template("card.html").render(
         card=card,

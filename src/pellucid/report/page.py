@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from pellucid.core.budget import versions
+from pellucid.core.sealed import environment
 from pellucid.report import figures, page_methods, page_overall, page_rows
 from pellucid.report.gate import Gate
 from pellucid.report.plan import SLOPES
@@ -23,13 +22,7 @@ _KINDS = {"torch": "network (torch)", "estimator": "estimator"}
 
 def render(audits: Sequence[Audit], title: str = "Audit", judged: Gate | None = None) -> str:
     """The page."""
-    env = Environment(
-        loader=PackageLoader("pellucid.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    env = environment("pellucid.report")
     env.filters |= {"percent": percent, "signed": signed, "number": number, "together": together}
     models = [_model(audit, i) for i, audit in enumerate(audits)]
     return env.get_template("audit.html").render(title=title, models=models, gate=judged, versions=versions())

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pellucid import plot
@@ -21,7 +20,7 @@ from pellucid.core.errors import InputError
 from pellucid.core.inputs import plain_data
 from pellucid.core.label_errors import LabelErrors
 from pellucid.core.relabelling import SCHEMA
-from pellucid.core.sealed import embedded, policy
+from pellucid.core.sealed import embedded, environment, policy
 from pellucid.core.store import appearing
 from pellucid.models.text import as_texts
 from pellucid.report import figures
@@ -61,13 +60,7 @@ def relabel_page(
 def render(record: LabelErrors, X: Any, k: int, names: Sequence[str] | None, title: str) -> str:
     """The page."""
     style, script = (_TEMPLATES.joinpath(f"relabel.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
-    env = Environment(
-        loader=PackageLoader("pellucid.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    env = environment("pellucid.report")
     env.filters |= {"percent": lambda share: together(percent(share)), "number": number}
     order = record.order[:k]
     rows = [_row(record, int(row)) | content for row, content in zip(order, _contents(X, order, names), strict=True)]

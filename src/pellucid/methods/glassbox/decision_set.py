@@ -14,14 +14,14 @@ import numpy as np
 
 from pellucid.core.budget import Receipt, versions
 from pellucid.core.errors import InputError
-from pellucid.core.model_card import Rule, RuleCard
-from pellucid.methods.glassbox.fitting import Glassbox, Progress, check_counts, check_share
-from pellucid.methods.glassbox.list_task import first_of
+from pellucid.core.model_card import RuleCard
+from pellucid.methods.glassbox.deciding import FirstRule
+from pellucid.methods.glassbox.fitting import Progress, check_counts, check_share
 from pellucid.methods.glassbox.mining import Limits, Pool, mine
 from pellucid.methods.glassbox.set_search import Task, search
 
 
-class DecisionSet(Glassbox):
+class DecisionSet(FirstRule):
     """Independent rules, few, short, right, with little overlap, by a local search that is within 1/3 of the best.
 
     The prices are those of the paper as shares of all rows: a rule has to earn `rule`, each of its conditions
@@ -108,28 +108,10 @@ class DecisionSet(Glassbox):
         right = counts[np.arange(len(chosen)), says]
         f1 = 2 * right / (counts.sum(axis=1) + task.by_class.sum(axis=0)[says])
         order = np.argsort(-f1, kind="stable")
-        self._pool = pool.take([chosen[i] for i in order])
         rest = task.by_class[~pool.held[chosen].any(axis=0)].sum(axis=0)
         counts = np.vstack([counts[order], rest if rest.sum() > 0 else task.by_class.sum(axis=0)])
-        k = len(self.classes_)
-        self._shares = (counts + 1) / (counts.sum(axis=1, keepdims=True) + k)
-        answers = [self._names()[best] for best in self._shares.argmax(axis=1)]
-        said = [*(self._pool.said(i) for i in range(len(chosen))), ()]
         rows = [*counts[:-1].sum(axis=1).tolist(), float(rest.sum())]
-        self.rules_ = tuple(
-            Rule(conditions, answer, tuple(shares), n)
-            for conditions, answer, shares, n in zip(said, answers, self._shares.tolist(), rows, strict=True)
-        )
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """(n, k) the classes of the training rows that the deciding rule holds for, smoothed by one row of each class."""
-        codes = self._codes(X)
-        held = self._pool.holds(list(range(len(self._pool.rules))), codes)
-        return np.asarray(self._shares[first_of(held)])
-
-    def words(self) -> tuple[str, ...]:
-        """The rules as sentences."""
-        return self.on_a_page().sentences()
+        self._decide(pool.take([chosen[i] for i in order]), counts, rows)
 
     def on_a_page(self) -> RuleCard:
         """The set as a record that is drawn, printed and kept."""

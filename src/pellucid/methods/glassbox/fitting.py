@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from pellucid.core.errors import InputError
 from pellucid.core.frames import is_frame
+from pellucid.core.model_card import PointsCard, RuleCard
 from pellucid.core.schema import Column
 from pellucid.methods.glassbox.columns import Columns
 
@@ -57,6 +58,14 @@ class Glassbox(ClassifierMixin, BaseEstimator, ABC):
     @abstractmethod
     def predict_proba(self, X: Any) -> np.ndarray:
         """(n, k) probabilities of the classes, in the order of `classes_`."""
+
+    @abstractmethod
+    def on_a_page(self) -> RuleCard | PointsCard:
+        """The model as a record that is drawn, printed and kept."""
+
+    def words(self) -> tuple[str, ...]:
+        """The model as sentences."""
+        return self.on_a_page().sentences()
 
     def predict(self, X: Any) -> np.ndarray:
         """(n,) the most probable class of each row."""

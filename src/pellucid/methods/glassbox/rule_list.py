@@ -21,17 +21,18 @@ import numpy as np
 
 from pellucid.core.budget import Receipt, versions
 from pellucid.core.errors import InputError
-from pellucid.core.model_card import Rule, RuleCard
-from pellucid.methods.glassbox.fitting import Glassbox, Progress, check_counts, check_share
+from pellucid.core.model_card import RuleCard
+from pellucid.methods.glassbox.deciding import FirstRule
+from pellucid.methods.glassbox.fitting import Progress, check_counts, check_share
 from pellucid.methods.glassbox.list_search import Search
 from pellucid.methods.glassbox.list_task import Task, errors, first_of, surprise
-from pellucid.methods.glassbox.mining import Limits, mine
+from pellucid.methods.glassbox.mining import Limits, Pool, mine
 
 _LOSSES = {"likelihood": surprise, "errors": errors}
 _BEAM = 30
 
 
-class RuleList(Glassbox):
+class RuleList(FirstRule):
     """The best short list of rules, with a proof of how far from the best it may be.
 
     `loss` "likelihood" makes rules whose probabilities can be used, "errors" the list with the fewest wrong answers; a
@@ -76,8 +77,8 @@ class RuleList(Glassbox):
         task = Task(pool.held, by_class, _LOSSES[self.loss], cost, least, self.max_rules)
         search = Search(task, self._clock(began, progress))
         search.run(_BEAM)
-        self._pool = pool.take(list(search.best))
-        self._tell(search, pool.held[list(search.best)], by_class, time.monotonic() - began)
+        self._tell(search, pool.take(list(search.best)), pool.held[list(search.best)], by_class)
+        self._seconds = time.monotonic() - began
         return self
 
     def _check(self) -> None:
@@ -102,33 +103,15 @@ class RuleList(Glassbox):
 
         return go
 
-    def _tell(self, search: Search, held: np.ndarray, by_class: np.ndarray, seconds: float) -> None:
+    def _tell(self, search: Search, pool: Pool, held: np.ndarray, by_class: np.ndarray) -> None:
         """What was found, per unit of weight; held (m, n) of the list's rules."""
         whole = by_class.sum()
         place = first_of(held)
         counts = np.stack([by_class[place == at].sum(axis=0) for at in range(len(held) + 1)])
-        self._shares = (counts + 1) / (counts.sum(axis=1, keepdims=True) + len(self.classes_))
-        said = [*(self._pool.said(at) for at in range(len(held))), ()]
-        answers = [self._names()[best] for best in self._shares.argmax(axis=1)]
-        self.rules_ = tuple(
-            Rule(conditions, answer, tuple(shares), rows)
-            for conditions, answer, shares, rows in zip(
-                said, answers, self._shares.tolist(), counts.sum(axis=1).tolist(), strict=True
-            )
-        )
+        self._decide(pool, counts, counts.sum(axis=1).tolist())
         self.objective_, self.bound_ = search.objective / whole, max(search.bound, 0.0) / whole
         self.gap_ = 0.0 if self.objective_ == 0 else max(0.0, 1 - self.bound_ / self.objective_)
         self.n_nodes_ = search.nodes
-        self._seconds = seconds
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """(n, k) what the first rule that holds says, smoothed by one row of each class."""
-        codes = self._codes(X)
-        return np.asarray(self._shares[first_of(self._pool.holds(list(range(len(self._pool.rules))), codes))])
-
-    def words(self) -> tuple[str, ...]:
-        """The list as sentences."""
-        return self.on_a_page().sentences()
 
     def on_a_page(self) -> RuleCard:
         """The list as a record that is drawn, printed and kept."""

@@ -144,10 +144,6 @@ class ScoringSystem(Glassbox):
         risk = expit(self.decision_function(X))
         return np.stack([1 - risk, risk], axis=1)
 
-    def words(self) -> tuple[str, ...]:
-        """Its terms as sentences: "+2 points if age > 40"."""
-        return self.on_a_page().sentences()
-
     def on_a_page(self) -> PointsCard:
         """Points and what their sums mean, as a record that is drawn, printed and kept."""
         found = "proven to be the best points of these terms" if not self.gap_ else f"gap {self.gap_:.1%}"

@@ -10,10 +10,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pellucid.core.sealed import embedded, policy
+from pellucid.core.sealed import embedded, environment, policy
 from pellucid.core.store import appearing
 from pellucid.studies.human.study import LONGEST, SCHEMA, Study
 
@@ -31,7 +30,7 @@ def render(study: Study, token: str = "") -> str:
     """The page; with a `token` it hands answers in where it came from, as they are given."""
     style, script = (_TEMPLATES.joinpath(f"study.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     return (
-        environment()
+        environment("pellucid.studies.human")
         .get_template("study.html")
         .render(
             study=study,
@@ -40,17 +39,6 @@ def render(study: Study, token: str = "") -> str:
             script=Markup(script),
             data=embedded(_data(study, token)),
         )
-    )
-
-
-def environment(package: str = "pellucid.studies.human") -> Environment:
-    """Templates in which everything is escaped that is not said to be markup."""
-    return Environment(
-        loader=PackageLoader(package),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
     )
 
 

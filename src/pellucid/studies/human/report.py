@@ -12,9 +12,9 @@ from typing import Any
 from markupsafe import Markup
 
 from pellucid import plot
+from pellucid.core.sealed import environment, policy
 from pellucid.core.store import appearing
 from pellucid.core.study import StudyResult
-from pellucid.studies.human.page import environment, policy
 
 
 def write_result(result: StudyResult, path: str | Path) -> Path:
@@ -25,7 +25,7 @@ def write_result(result: StudyResult, path: str | Path) -> Path:
     figures = [
         {"uri": _png(result, kind, measure), "alt": f"{kind}, {measure}: as in the table"} for kind, measure in pairs
     ]
-    env = environment()
+    env = environment("pellucid.studies.human")
     env.filters["three"] = three
     page = env.get_template("result.html").render(
         result=result,

@@ -10,7 +10,7 @@ import csv
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,11 @@ def predict(network: Any, x: np.ndarray, device: str | None = None, batch: int =
 
     The network goes to that device for the pass, and back to where it was.
     """
+    return _asked(network, (x[i : i + batch] for i in range(0, len(x), batch)), device)
+
+
+def _asked(network: Any, batches: Iterable[np.ndarray], device: str | None) -> np.ndarray:
+    """(n,) of batches that are made as they are wanted; the network moves once for all of them"""
     torch = need("torch", "Predictions")
     home, mode = next(network.parameters()).device, network.training
     with where(device) as place:
@@ -38,8 +43,7 @@ def predict(network: Any, x: np.ndarray, device: str | None = None, batch: int =
             network.to(place.device).eval()
             with torch.no_grad():
                 parts = [
-                    torch.softmax(network(torch.as_tensor(x[i : i + batch]).to(place.device)).double(), 1)[:, 1].cpu()
-                    for i in range(0, len(x), batch)
+                    torch.softmax(network(torch.as_tensor(x).to(place.device)).double(), 1)[:, 1].cpu() for x in batches
                 ]
         finally:
             network.to(home).train(mode)
@@ -66,9 +70,7 @@ def evaluate(
             "these patches were made by another recipe than those of the training: their numbers would mean nothing."
         )
     rows = _rows(patches, split, names)
-    said = np.concatenate(
-        [predict(model, load(patches, rows["name"][i : i + batch]), device, batch) for i in range(0, len(rows), batch)]
-    )
+    said = _asked(model, (load(patches, rows["name"][i : i + batch]) for i in range(0, len(rows), batch)), device)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     _write_predictions(folder, rows, said)

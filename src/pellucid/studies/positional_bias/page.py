@@ -19,8 +19,8 @@ from markupsafe import Markup
 from pellucid import plot
 from pellucid.core.positional import BiasLine, Combination, PositionalBias, p_text
 from pellucid.core.records import Attribution
+from pellucid.core.sealed import environment, policy
 from pellucid.core.store import appearing
-from pellucid.studies.human.page import environment, policy
 from pellucid.studies.human.report import three
 
 _SHOWN = 3  # combinations in full
