@@ -390,7 +390,7 @@ def test_visualize_says_what_is_wrong(run, args: tuple[str, ...], code: int, sai
     [("3", 3), ("a.b.0:12", "Unit(channel=12, layer='a.b.0')"), ("Unit(channel=1, place=(2, 3))", None)],
 )
 def test_units_as_they_are_written(text: str, unit: Any):
-    from pellucid.cli.options import UnitType
+    from pellucid.cli.kinds import UnitType
     from pellucid.core.spelling import parse
 
     wanted = parse(text) if unit is None else parse(unit) if isinstance(unit, str) else unit

@@ -12,17 +12,9 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pellucid.cli.options import (
-    METHOD,
-    Duration,
-    FieldType,
-    MethodCommand,
-    RowPicks,
-    TargetType,
-    about,
-    described,
-    field_options,
-)
+from pellucid.cli.fields import FieldType, about, described, field_options
+from pellucid.cli.kinds import METHOD, Duration, RowPicks, TargetType
+from pellucid.cli.options import MethodCommand
 from pellucid.core.baseline import BaselineLike
 from pellucid.core.errors import MethodError
 from pellucid.core.registry import METHODS, resolve

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pellucid.cli.common import ROWS_HELP, NewFile, Source, doubting, takes_data, takes_model
-from pellucid.cli.options import RowPicks
+from pellucid.cli.kinds import RowPicks
 from pellucid.cli.output import own_stdout, print_json
 from pellucid.cli.shared import takes_layers
 

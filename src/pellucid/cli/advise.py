@@ -11,7 +11,8 @@ import click
 
 from pellucid.cli.asking import usual
 from pellucid.cli.common import FILE, SIZE_HELP, Source, doubting, takes_model
-from pellucid.cli.options import Duration, RowPicks, takes_target
+from pellucid.cli.kinds import Duration, RowPicks
+from pellucid.cli.options import ANY_TARGET, takes_target
 from pellucid.cli.output import own_stdout, plain, print_json
 from pellucid.cli.shared import Answer, Material, keep, takes_answer
 from pellucid.core.registry import resolve
@@ -50,7 +51,7 @@ class Wanted:
 @click.option("--data", type=FILE, metavar="FILE", help="Rows to try the methods on, with --model.")
 @click.option("--label", metavar="COLUMN", help="The column of true labels: simple models are tried, too.")
 @click.option("--rows", type=RowPicks(), default=":", metavar="ROWS", help="Which rows, as in 0:100; all by default.")
-@takes_target
+@takes_target(ANY_TARGET)
 @click.option("--background", type=FILE, metavar="FILE", help="Reference rows; of a table every second row by default.")
 @click.option(
     "--background-size", type=click.IntRange(min=0), default=20, show_default=True, metavar="N", help=SIZE_HELP

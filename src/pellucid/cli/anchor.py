@@ -8,7 +8,7 @@ import click
 
 from pellucid.cli.asking import Question, Told, answered, row_title, tell_sentences
 from pellucid.cli.common import Source, takes_model
-from pellucid.cli.options import MASKER, METHOD, MethodCommand, TargetType, takes_budget
+from pellucid.cli.options import MethodCommand, takes_budget, takes_masker, takes_method, takes_target
 from pellucid.cli.shared import Answer, Material, takes_answer, takes_rows
 
 if TYPE_CHECKING:
@@ -18,13 +18,9 @@ if TYPE_CHECKING:
 @click.command(cls=MethodCommand, short_help="What is enough? A rule for rows of a file.")
 @takes_model()
 @takes_rows(size=1000)
-@click.option(
-    "--method", type=METHOD, default="Anchors", metavar="METHOD", help="As in 'Anchors(threshold=0.9)'; see below."
-)
-@click.option(
-    "--target", type=TargetType(), metavar="TARGET", help="Whether it is this class, or 'Margin(0, 1)'; else its class."
-)
-@click.option("--masker", type=MASKER, metavar="MASKER", help="Rules on parts that are there, as in 'Grid(window=16)'.")
+@takes_method("Anchors", "As in 'Anchors(threshold=0.9)'; see below.")
+@takes_target("Whether it is this class, or 'Margin(0, 1)'; else its class.")
+@takes_masker("Rules on parts that are there, as in 'Grid(window=16)'.")
 @takes_budget
 @takes_answer("the rules")
 def anchor(

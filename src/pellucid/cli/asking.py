@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pellucid.cli.common import Source, doubting
@@ -39,6 +39,7 @@ class Question:
     masker: Any = None
     seconds: float | None = None
     verb: str = "explain"
+    more: Mapping[str, Any] = field(default_factory=dict)  # further arguments, of this verb alone
 
     def ask(self, model: Any, x: Any, background: Any, names: Any, progress: Any = None) -> Any:
         """The record of the rows x."""
@@ -53,6 +54,7 @@ class Question:
             names=names,
             budget=budget,
             progress=progress,
+            **self.more,
         )
 
 

@@ -14,7 +14,7 @@ import click
 from click.core import ParameterSource
 
 from pellucid.cli.common import doubting, note, takes_model
-from pellucid.cli.options import METHOD, Duration
+from pellucid.cli.kinds import METHOD, Duration
 from pellucid.cli.output import own_stdout
 from pellucid.core.errors import InputError
 

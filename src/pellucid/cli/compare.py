@@ -11,7 +11,8 @@ import click
 
 from pellucid.cli.asking import Told, answered
 from pellucid.cli.common import Source, takes_model
-from pellucid.cli.options import METHOD, METRIC, takes_masker, takes_target
+from pellucid.cli.kinds import METHOD, METRIC
+from pellucid.cli.options import ANY_TARGET, takes_masker, takes_target
 from pellucid.cli.output import plain, print_json
 from pellucid.cli.shared import Answer, Material, takes_answer, takes_rows, tell_cost
 from pellucid.core.registry import resolve
@@ -65,8 +66,8 @@ class Methods:
     metavar="METRIC",
     help="As in 'Deletion(steps=20)'; may be repeated.",
 )
-@takes_target
-@takes_masker
+@takes_target(ANY_TARGET)
+@takes_masker()
 @takes_answer("how far the methods agree")
 def compare(
     source: Source,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pellucid.cli.common import FILE, Source, doubting, takes_data, takes_model
-from pellucid.cli.options import METHOD, MethodCommand, takes_target
+from pellucid.cli.options import ANY_TARGET, MethodCommand, takes_method, takes_target
 from pellucid.cli.output import own_stdout, plain, print_json
 from pellucid.cli.shared import Answer, keep, takes_answer, takes_layers, tell_cost
 from pellucid.core.errors import InputError
@@ -50,8 +50,8 @@ class Named(click.ParamType):
 )
 @click.option("--names", metavar="NAMES", help="Names of the labels of --masks, from 0 on: sky,building,road.")
 @click.option("--random", type=FILE, metavar="FILE", help="Examples of anything; without it concepts meet each other.")
-@takes_target
-@click.option("--method", type=METHOD, default="TCAV", metavar="METHOD", help="Its fields are options; see below.")
+@takes_target(ANY_TARGET)
+@takes_method("TCAV", "Its fields are options; see below.")
 @takes_answer("a bar for each concept and layer")
 def concepts(
     source: Source,

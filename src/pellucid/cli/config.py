@@ -16,7 +16,7 @@ import click
 import yaml
 
 from pellucid.cli.common import Source
-from pellucid.cli.options import METHOD, Duration
+from pellucid.cli.kinds import METHOD, Duration
 from pellucid.core.errors import InputError
 from pellucid.report.gate import checked
 

@@ -2,60 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pellucid.cli.asking import Told, answered, row_title, tell_sentences
+from pellucid.cli.asking import Question, Told, answered, row_title, tell_sentences
 from pellucid.cli.common import Source, takes_model
-from pellucid.cli.options import METHOD, MethodCommand, TargetType, takes_budget, takes_masker
+from pellucid.cli.options import MethodCommand, takes_budget, takes_masker, takes_method, takes_target
 from pellucid.cli.shared import Answer, Material, takes_answer, takes_rows
 
 if TYPE_CHECKING:
     from pellucid.core.counterfactuals import Counterfactuals
 
 
-@dataclasses.dataclass(frozen=True)
-class Wish:
-    """What answer is wanted, by which method, within which constraints."""
-
-    method: Any
-    target: Any
-    constraints: tuple[str, ...]
-    density: str | None
-    masker: Any
-    seconds: float | None
-    verb: str = "counterfactual"
-
-    def ask(self, model: Any, x: Any, background: Any, names: Any, progress: Any = None) -> Any:
-        from pellucid.api import counterfactual as verb
-        from pellucid.core.budget import Budget
-
-        return verb(
-            model,
-            x,
-            self.method,
-            target=self.target,
-            background=background,
-            constraints=list(self.constraints) or None,
-            density=self.density,
-            masker=self.masker,
-            names=names,
-            budget=None if self.seconds is None else Budget(seconds=self.seconds),
-            progress=progress,
-        )
-
-
 @click.command(cls=MethodCommand, short_help="What would change it? The nearest other rows.")
 @takes_model()
 @takes_rows(size=1000, usual_help="the other rows of the file are the default")
-@click.option(
-    "--method", type=METHOD, default="Wachter", metavar="METHOD", help="As in 'Recourse(answers=3)'; see below."
-)
-@click.option(
-    "--target", type=TargetType(), metavar="TARGET", help="The wanted class, or 'Between(0.7, 1)'; else any other."
-)
+@takes_method("Wachter", "As in 'Recourse(answers=3)'; see below.")
+@takes_target("The wanted class, or 'Between(0.7, 1)'; else any other.")
 @click.option(
     "--constraint",
     "constraints",
@@ -64,10 +28,20 @@ class Wish:
     help="\"Immutable('sex')\", \"Range('hours', 0, 60)\" or 'debt <= income'; may be given again.",
 )
 @click.option("--density", type=click.Choice(["neighbours", "lof"]), help="Draw answers to where the data are.")
-@takes_masker
+@takes_masker()
 @takes_budget
 @takes_answer("the answers")
-def counterfactual(source: Source, material: Material, answer: Answer, budget: float | None, **asked: Any) -> None:
+def counterfactual(
+    source: Source,
+    material: Material,
+    answer: Answer,
+    method: Any,
+    target: Any,
+    masker: Any,
+    budget: float | None,
+    constraints: tuple[str, ...],
+    density: str | None,
+) -> None:
     """Find the smallest changes of single rows that give another output, checked on the model.
 
     \b
@@ -75,7 +49,9 @@ def counterfactual(source: Source, material: Material, answer: Answer, budget: f
     pellucid counterfactual --model model.skops --data rows.csv --method Recourse --constraint "Immutable('sex')"
     pellucid counterfactual --model app.models:build --data photos.npy --method SEDC --masker "Superpixels()"
     """
-    record, told = answered(source, material, Wish(**asked, seconds=budget), answer)
+    more = {"constraints": list(constraints) or None, "density": density}
+    question = Question(method, target, masker, budget, verb="counterfactual", more=more)
+    record, told = answered(source, material, question, answer)
     tell_sentences(record, told, answer, _show_row)
 
 

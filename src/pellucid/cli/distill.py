@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from pellucid.cli.common import NewFile, Source, doubting, takes_data, takes_label, takes_model
-from pellucid.cli.options import TargetType
+from pellucid.cli.options import takes_target
 from pellucid.cli.output import own_stdout, plain, print_json
 from pellucid.cli.shared import Answer, keep, takes_answer, tell_cost
 
@@ -20,9 +20,7 @@ _KINDS = ("tree", "linear", "rules", "set", "points")
 @takes_data
 @takes_label("no feature, and not used")
 @click.option("--into", type=click.Choice(_KINDS), default="tree", show_default=True, help="What is fitted.")
-@click.option(
-    "--target", type=TargetType(), metavar="TARGET", help="A score to be learned by a tree or a linear model."
-)
+@takes_target("A score to be learned by a tree or a linear model.")
 @click.option(
     "--fresh",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pellucid.cli.common import SIZE_HELP, Source, takes_model
-from pellucid.cli.options import METRIC
+from pellucid.cli.kinds import METRIC
 from pellucid.cli.output import own_stdout, plain, print_json
 from pellucid.core.errors import StoreError
 from pellucid.core.registry import resolve

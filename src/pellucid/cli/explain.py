@@ -9,7 +9,15 @@ import click
 
 from pellucid.cli.asking import Question, Told, answered
 from pellucid.cli.common import Source, takes_model
-from pellucid.cli.options import METHOD, MethodCommand, takes_budget, takes_masker, takes_target
+from pellucid.cli.options import (
+    ANY_TARGET,
+    MethodCommand,
+    takes_budget,
+    takes_masker,
+    takes_method,
+    takes_target,
+    takes_top,
+)
 from pellucid.cli.output import plain, print_json
 from pellucid.cli.shared import Answer, Material, takes_answer, takes_rows
 
@@ -20,14 +28,12 @@ if TYPE_CHECKING:
 @click.command(cls=MethodCommand, short_help="Why this output? Explain rows of a file.")
 @takes_model()
 @takes_rows()
-@click.option(
-    "--method", type=METHOD, metavar="METHOD", help="As in LIME or 'LIME(samples=500)'; its fields are options."
-)
-@takes_target
-@takes_masker
+@takes_method(None, "As in LIME or 'LIME(samples=500)'; its fields are options.")
+@takes_target(ANY_TARGET)
+@takes_masker()
 @takes_budget
 @takes_answer("the usual picture of the record")
-@click.option("--top", type=click.IntRange(min=1), default=8, show_default=True, metavar="N", help="Features shown.")
+@takes_top(8, "Features")
 def explain(
     source: Source,
     material: Material,

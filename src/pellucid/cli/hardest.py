@@ -8,7 +8,7 @@ import click
 
 from pellucid.cli.asking import usual
 from pellucid.cli.common import Source, doubting, takes_model
-from pellucid.cli.options import METHOD, MethodCommand
+from pellucid.cli.options import MethodCommand, takes_method, takes_top
 from pellucid.cli.output import own_stdout, plain, print_json
 from pellucid.cli.shared import Answer, Material, keep, takes_answer, takes_rows, tell_cost
 
@@ -24,14 +24,8 @@ if TYPE_CHECKING:
     shown="to see how well the scores tell errors",
     usual_help="rows that --rows leaves out are the default",
 )
-@click.option(
-    "--method",
-    type=METHOD,
-    default="SmallestMargin",
-    metavar="METHOD",
-    help="As in 'Disagreement(draws=20)'; see below.",
-)
-@click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, metavar="N", help="Rows shown.")
+@takes_method("SmallestMargin", "As in 'Disagreement(draws=20)'; see below.")
+@takes_top(10, "Rows")
 @takes_answer("how many errors are among the hardest rows")
 def hardest(source: Source, material: Material, answer: Answer, method: Any, top: int) -> None:
     """Rank the rows of a file by how likely the model is to be wrong; labels are only used to check the ranking.

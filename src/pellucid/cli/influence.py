@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pellucid.cli.common import FILE, ROWS_HELP, NewFile, Source, doubting, takes_data, takes_label, takes_model
-from pellucid.cli.options import METHOD, MethodCommand, RowPicks
+from pellucid.cli.kinds import RowPicks
+from pellucid.cli.options import MethodCommand, takes_method, takes_top
 from pellucid.cli.output import own_stdout, plain, print_json
 from pellucid.cli.shared import Answer, keep, takes_answer, tell_cost
 from pellucid.core.errors import InputError
@@ -58,13 +59,7 @@ class Known:
 @takes_label("what the network was trained to say", required=True)
 @click.option("--query", type=FILE, metavar="FILE", help="Rows that are asked about; the training rows by default.")
 @click.option("--rows", type=RowPicks(), default="0:5", show_default=True, metavar="ROWS", help=f"{ROWS_HELP[:-1]}.")
-@click.option(
-    "--method",
-    type=METHOD,
-    default="InfluenceFunctions",
-    metavar="METHOD",
-    help="As in 'TracIn(layer=\"4\")'; see below.",
-)
+@takes_method("InfluenceFunctions", "As in 'TracIn(layer=\"4\")'; see below.")
 @click.option(
     "--task",
     type=click.Choice(["CrossEntropy", "SquaredError"]),
@@ -77,7 +72,7 @@ class Known:
     help="States during training, for TracIn, as pellucid.Checkpoints keeps them.",
 )
 @click.option("--factors", type=NewFile((".npz",)), metavar="FILE.npz", help="For EKFAC: its factors are kept here.")
-@click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, metavar="N", help="Rows shown.")
+@takes_top(5, "Rows")
 @takes_answer("the rows behind what is said of the first one")
 def influence(source: Source, answer: Answer, top: int, **asked: Any) -> None:
     """Find the training rows that a network's answers rest on; DATA are the rows that it was trained on.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pellucid.cli.common import FILE, NewFile, Source, doubting, takes_data, takes_label, takes_model
-from pellucid.cli.options import METHOD, MethodCommand
+from pellucid.cli.options import MethodCommand, takes_method, takes_top
 from pellucid.cli.output import own_stdout, plain, print_json
 from pellucid.cli.shared import Answer, keep, takes_answer, tell_cost
 from pellucid.core.errors import InputError
@@ -24,12 +24,10 @@ if TYPE_CHECKING:
 @takes_data
 @takes_label("those that are looked at", required=True)
 @click.option("--truth", metavar="COLUMN", help="A column of labels known to be right, to check the ranking.")
-@click.option(
-    "--method", type=METHOD, default="LargestLoss", metavar="METHOD", help="As in 'LeftOutLoss(folds=10)'; see below."
-)
+@takes_method("LargestLoss", "As in 'LeftOutLoss(folds=10)'; see below.")
 @click.option("--checkpoints", type=FILE, metavar="FOLDER", help="States during training, where TracIn is asked.")
 @click.option("--page", type=NewFile((".html",)), metavar="FILE.html", help="A page on which to mark labels by hand.")
-@click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="Labels shown.")
+@takes_top(20, "Labels")
 @takes_answer("how many of the first labels are wrong, or how suspicion falls")
 def label_errors(
     source: Source,

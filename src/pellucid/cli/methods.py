@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from pellucid.cli.options import about, described, hints_of, unknown
+from pellucid.cli.fields import about, described, hints_of
+from pellucid.cli.kinds import unknown
 from pellucid.cli.output import plain, print_json
 from pellucid.core.registry import MASKERS, METHODS, METRICS, TARGETS, resolve
 

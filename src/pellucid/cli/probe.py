@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pellucid.cli.common import Source, doubting, takes_data, takes_label, takes_model
-from pellucid.cli.options import METHOD, MethodCommand
+from pellucid.cli.options import MethodCommand, takes_method
 from pellucid.cli.output import own_stdout, plain, print_json
 from pellucid.cli.shared import Answer, keep, takes_answer, takes_layers, tell_cost
 from pellucid.core.errors import InputError
@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 @click.option(
     "--control", metavar="COLUMN", help="A column of the table with each row's type, for control tasks; no input."
 )
-@click.option(
-    "--method", type=METHOD, default="LinearProbe", metavar="METHOD", help="Its fields are options; see below."
-)
+@takes_method("LinearProbe", "Its fields are options; see below.")
 @takes_answer("accuracy, control accuracy and selectivity over layers")
 def probe(
     source: Source,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pellucid.cli.common import doubting, takes_data, takes_label
-from pellucid.cli.options import METHOD, MethodCommand
+from pellucid.cli.options import MethodCommand, takes_method
 from pellucid.cli.output import plain, print_json
 from pellucid.cli.shared import Answer, keep, takes_answer, tell_cost
 
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 @click.command(cls=MethodCommand, short_help="Which rows stand for the others?")
 @takes_data
 @takes_label("to say how often the nearest picked row has it")
-@click.option(
-    "--method", type=METHOD, default="MMDCritic", metavar="METHOD", help="As in 'ProtoDash(prototypes=8)'; see below."
-)
+@takes_method("MMDCritic", "As in 'ProtoDash(prototypes=8)'; see below.")
 @takes_answer("where the picked rows lie among the others")
 def prototypes(data: Path, label: str | None, method: Any, answer: Answer) -> None:
     """Pick a few real rows that stand for all rows of a file; no model is needed.

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from pellucid.cli.common import FILE, PICTURES, ROWS_HELP, SIZE_HELP, NewFile, takes_data, takes_label
-from pellucid.cli.options import RowPicks
+from pellucid.cli.kinds import RowPicks
 
 
 @dataclass(frozen=True)

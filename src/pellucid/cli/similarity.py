@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pellucid.cli.common import FILE, MODEL_HELP, Source, takes_model
-from pellucid.cli.options import METHOD, MethodCommand
+from pellucid.cli.options import MethodCommand, takes_method
 from pellucid.cli.output import own_stdout, plain, print_json
 from pellucid.cli.shared import Answer, keep, takes_answer, tell_cost
 from pellucid.core.errors import InputError
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     "--other-layer", "others", multiple=True, metavar="NAME", help="The same of --other, where it has others."
 )
 @click.option("--pool", is_flag=True, help="Average over space or tokens; every place is a feature otherwise.")
-@click.option("--method", type=METHOD, default="CKA", metavar="METHOD", help="Its fields are options; see below.")
+@takes_method("CKA", "Its fields are options; see below.")
 @takes_answer("layers against layers")
 def similarity(
     files: tuple[Path, ...], source: Source | None, answer: Answer, other: str | None, method: Any, **view: Any

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pellucid.cli.common import FILE, Source, takes_model
-from pellucid.cli.options import METHOD, MethodCommand, UnitType, takes_budget
+from pellucid.cli.kinds import UnitType
+from pellucid.cli.options import MethodCommand, takes_budget, takes_method
 from pellucid.cli.output import own_stdout, plain, print_json
 from pellucid.cli.shared import Answer, keep, takes_answer, tell_cost
 
@@ -28,13 +29,7 @@ if TYPE_CHECKING:
 @click.option(
     "--like", type=FILE, metavar="FILE", help="Real pictures, .npy or .npz: their shape, range and colours are taken."
 )
-@click.option(
-    "--method",
-    type=METHOD,
-    default="ActivationMaximization",
-    metavar="METHOD",
-    help="Its fields are options; see below.",
-)
+@takes_method("ActivationMaximization", "Its fields are options; see below.")
 @takes_budget
 @takes_answer("the pictures")
 def visualize(source: Source, answer: Answer, unit: Any, like: Path | None, method: Any, budget: float | None) -> None:

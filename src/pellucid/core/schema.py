@@ -64,14 +64,3 @@ class Schema:
             levels = self.columns[j].levels
             shown[:, j] = [None if np.isnan(code) else levels[int(code)] for code in matrix[:, j]]
         return shown
-
-    def coded_matrix(self, readable: np.ndarray) -> np.ndarray:
-        """The inverse of `readable`: (n, p) values -> (n, p) floats."""
-        matrix = np.empty(readable.shape)
-        for j, column in enumerate(self.columns):
-            if column.kind == "level":
-                place = {level: code for code, level in enumerate(column.levels)}
-                matrix[:, j] = [np.nan if value is None else place[value] for value in readable[:, j]]
-            else:
-                matrix[:, j] = readable[:, j].astype(float)
-        return matrix

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from pellucid.core.errors import MethodError
 from pellucid.core.visualization import Unit
+from pellucid.models.activations import layers_of, noting
 from pellucid.models.torch import TorchAdapter
 
 
@@ -22,15 +23,15 @@ class Watched:
 
     adapter: TorchAdapter
     unit: Unit
-    seen: list[Tensor] = field(default_factory=list)
+    seen: Tensor = field(init=False)
+    noted: dict[str, Tensor] = field(init=False, default_factory=dict)
 
     def activation(self, x: Tensor) -> Tensor:
         """x (k, channels, *space) -> (k,)"""
-        self.seen.clear()
+        self.noted.clear()
         out = self.adapter.run(x, "raw", {})
-        layer = out if self.unit.layer is None else self._seen()
-        layer = layer if layer.ndim > 1 else layer[:, None]
-        self.seen[:] = [layer]
+        layer = out if self.unit.layer is None else self._noted(self.unit.layer)
+        self.seen = layer = layer if layer.ndim > 1 else layer[:, None]
         if self.unit.place is not None:
             layer = self._at_place(layer, self.unit.place)
         channels = layer.flatten(2).mean(dim=2) if layer.ndim > 2 else layer
@@ -38,33 +39,20 @@ class Watched:
 
     def gram(self) -> Tensor:
         """(k, c * c) how the layer's channels go together in each picture, each of length 1"""
-        flat = self.seen[0].flatten(2) if self.seen[0].ndim > 2 else self.seen[0][..., None]
+        flat = self.seen.flatten(2) if self.seen.ndim > 2 else self.seen[..., None]
         return functional.normalize((flat @ flat.transpose(1, 2)).flatten(1), dim=1)
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
         """Inside, passes leave what the layer gave in `seen`."""
-        if self.unit.layer is None:
+        layers = () if self.unit.layer is None else layers_of(self.adapter.model, self.unit.layer)
+        with noting(self.adapter.model, layers) as self.noted:
             yield
-            return
-        known = dict(self.adapter.model.named_modules())
-        if self.unit.layer not in known:
-            raise MethodError(f"the network has no layer {self.unit.layer!r}; it has {', '.join(list(known)[1:9])}.")
-        handle = known[self.unit.layer].register_forward_hook(self._note)
-        try:
-            yield
-        finally:
-            handle.remove()
 
-    def _note(self, _: nn.Module, __: object, out: Tensor) -> None:
-        self.seen.append(out)
-
-    def _seen(self) -> Tensor:
-        if not self.seen or not isinstance(self.seen[-1], Tensor):
-            raise MethodError(
-                f"layer {self.unit.layer!r} gave no tensor in this pass: name one that runs, once, and gives one."
-            )
-        return self.seen[-1]
+    def _noted(self, name: str) -> Tensor:
+        if name not in self.noted:
+            raise MethodError(f"layer {name!r} gave no tensor in this pass: name one that runs, and gives one.")
+        return self.noted[name]
 
     def _at_place(self, layer: Tensor, place: tuple[int, ...]) -> Tensor:
         space = tuple(layer.shape[2:])

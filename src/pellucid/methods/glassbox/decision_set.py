@@ -8,7 +8,6 @@ that most of its rows have.
 from __future__ import annotations
 
 import time
-from typing import Any, Self
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from pellucid.core.budget import Receipt, versions
 from pellucid.core.errors import InputError
 from pellucid.core.model_card import RuleCard
 from pellucid.methods.glassbox.deciding import FirstRule
-from pellucid.methods.glassbox.fitting import Progress, check_counts, check_share
+from pellucid.methods.glassbox.fitting import Material, Progress, check_counts, check_share
 from pellucid.methods.glassbox.mining import Limits, Pool, mine
 from pellucid.methods.glassbox.set_search import Task, search
 
@@ -59,11 +58,7 @@ class DecisionSet(FirstRule):
         self.max_candidates = max_candidates
         self.time_limit = time_limit
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, progress: Progress | None = None) -> Self:
-        """Mine conjunctions, choose among them; `progress` hears what is being done and the share that is done."""
-        self._check()
-        began = time.monotonic()
-        material = self._material(X, y, sample_weight)
+    def _learn(self, material: Material, began: float, progress: Progress | None) -> None:
         k = len(self.classes_)
         pool = mine(material, k, Limits(self.bins, self.max_conditions, self.min_support, self.max_candidates))
         by_class = material.by_class(k)
@@ -78,8 +73,6 @@ class DecisionSet(FirstRule):
         chosen, self.objective_, self.local_optimum_ = search(task, go)
         self.bound_ = min(self._limit(task), 3 * self.objective_ if self.local_optimum_ else np.inf)
         self._tell(pool, task, np.flatnonzero(chosen).tolist())
-        self._seconds = time.monotonic() - began
-        return self
 
     def _check(self) -> None:
         wrong = [name for name, price in zip(_PRICES, self._prices(), strict=True) if not price >= 0]

@@ -6,10 +6,11 @@ column and with missing values are taken as they are; arrays are numbers.
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -48,12 +49,29 @@ class Glassbox(ClassifierMixin, BaseEstimator, ABC):
     classes_: np.ndarray
     names_: tuple[str, ...] | None = None  # of an array's columns, where somebody knows them
     _columns: Columns
+    _seconds: float
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.classifier_tags.multi_class = not self._binary
         return tags
+
+    @abstractmethod
+    def _check(self) -> None:
+        """Refuse hyper-parameters that mean nothing."""
+
+    @abstractmethod
+    def _learn(self, material: Material, began: float, progress: Progress | None) -> None:
+        """Everything that a fit sets, but the classes and columns; `began` is when the clock of `time_limit` started."""
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, progress: Progress | None = None) -> Self:
+        """Learn from rows (n, p) and labels (n,); `progress` hears what is being done and the share that is done."""
+        self._check()
+        began = time.monotonic()
+        self._learn(self._material(X, y, sample_weight), began, progress)
+        self._seconds = time.monotonic() - began
+        return self
 
     @abstractmethod
     def predict_proba(self, X: Any) -> np.ndarray:

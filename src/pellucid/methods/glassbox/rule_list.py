@@ -15,7 +15,7 @@ with the bound that no other list of the pool can go below.
 from __future__ import annotations
 
 import time
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from pellucid.core.budget import Receipt, versions
 from pellucid.core.errors import InputError
 from pellucid.core.model_card import RuleCard
 from pellucid.methods.glassbox.deciding import FirstRule
-from pellucid.methods.glassbox.fitting import Progress, check_counts, check_share
+from pellucid.methods.glassbox.fitting import Material, Progress, check_counts, check_share
 from pellucid.methods.glassbox.list_search import Search
 from pellucid.methods.glassbox.list_task import Task, errors, first_of, surprise
 from pellucid.methods.glassbox.mining import Limits, Pool, mine
@@ -64,11 +64,7 @@ class RuleList(FirstRule):
         self.max_nodes = max_nodes
         self.time_limit = time_limit
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, progress: Progress | None = None) -> Self:
-        """Mine conjunctions, search lists of them; `progress` hears what is being done and the share that is done."""
-        self._check()
-        began = time.monotonic()
-        material = self._material(X, y, sample_weight)
+    def _learn(self, material: Material, began: float, progress: Progress | None) -> None:
         k = len(self.classes_)
         limits = Limits(self.bins, self.max_conditions, self.min_support, self.max_candidates)
         pool = mine(material, k, limits)
@@ -78,8 +74,6 @@ class RuleList(FirstRule):
         search = Search(task, self._clock(began, progress))
         search.run(_BEAM)
         self._tell(search, pool.take(list(search.best)), pool.held[list(search.best)], by_class)
-        self._seconds = time.monotonic() - began
-        return self
 
     def _check(self) -> None:
         if self.loss not in _LOSSES or not self.penalty >= 0:

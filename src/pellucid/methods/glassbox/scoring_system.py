@@ -13,7 +13,7 @@ be whole. The search is over the terms that `screening` keeps, and so is the bou
 from __future__ import annotations
 
 import time
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from scipy.special import expit
@@ -66,11 +66,7 @@ class ScoringSystem(Glassbox):
         self.max_rounds = max_rounds
         self.time_limit = time_limit
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, progress: Progress | None = None) -> Self:
-        """Choose terms and their points; `progress` hears what is being done and the share that is done."""
-        self._check()
-        began = time.monotonic()
-        material = self._material(X, y, sample_weight)
+    def _learn(self, material: Material, began: float, progress: Progress | None) -> None:
         literals, held = self._terms(material)
         by_class = material.by_class(2)
         chosen = screen(held, by_class, self.max_candidates)
@@ -79,8 +75,6 @@ class ScoringSystem(Glassbox):
         search = Search(task, self._clock(began, progress), _NODES)
         search.run()
         self._tell(search, literals, held, by_class)
-        self._seconds = time.monotonic() - began
-        return self
 
     def _check(self) -> None:
         if not self.unit > 0 or not self.penalty >= 0:

@@ -6,6 +6,7 @@ import numpy as np
 
 from pellucid.models.tree.compiled import kernel
 from pellucid.models.tree.nodes import goes_left
+from pellucid.models.tree.table import tallest
 
 
 @kernel
@@ -56,10 +57,7 @@ def read(
     phi: np.ndarray,
 ) -> None:
     """The chosen trees' leaves with an offset (nodes,), rows x (r, columns), B and C of `leaves`: adds to phi (r, players)."""
-    height = 0
-    for tree in trees:
-        for i in range(roots[tree], roots[tree + 1]):
-            height = max(height, nodes[i].depth)
+    height = tallest(nodes, roots, trees)
     stacks = (np.zeros(height + 1, np.int64), np.zeros(height + 1, np.bool_), np.zeros(height + 1, np.int64))
     for tree in trees:
         for r in range(len(x)):

@@ -33,7 +33,7 @@ from pellucid.models.tree.compiled import kernel
 from pellucid.models.tree.groups import GROUPS
 from pellucid.models.tree.meeting import count
 from pellucid.models.tree.nodes import branch, step
-from pellucid.models.tree.table import from_shares, slots, tallest
+from pellucid.models.tree.table import from_shares, look_up, slots, tallest
 
 
 @kernel
@@ -149,13 +149,6 @@ def spread(first: np.ndarray, second: np.ndarray, half: int, value: Any, out: np
         for o in range(low, low + half):
             out[o] = value * (first[o] - second[o])
             out[o + half] = value * (first[o + half] - second[o])
-
-
-@kernel
-def look_up(table: np.ndarray, patterns: np.ndarray, out: np.ndarray) -> None:
-    """out (r,) += table[patterns (r,)]"""
-    for r in range(len(out)):
-        out[r] += table[patterns[r]]
 
 
 @kernel
