@@ -8,7 +8,7 @@ from pellucid.api.data import hardest, influence, label_errors, prototypes
 from pellucid.api.files import load
 from pellucid.api.inside import activations, concepts, probe, similarity, visualize
 from pellucid.api.judging import advise, compare, estimate, evaluate
-from pellucid.api.outputs import anchor, counterfactual, explain, explain_each, interact
+from pellucid.api.outputs import anchor, counterfactual, explain, explain_each, explain_when, interact
 from pellucid.api.overall import cohorts, distill, effect, importance, rivals, summarize
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "evaluate",
     "explain",
     "explain_each",
+    "explain_when",
     "hardest",
     "importance",
     "influence",

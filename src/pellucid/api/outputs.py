@@ -11,6 +11,7 @@ from pellucid.core.masking import Masker
 from pellucid.core.method import Method
 from pellucid.core.records import Attribution, Interactions
 from pellucid.core.rules import Rules
+from pellucid.core.selection import ExplainWhen, Selection
 
 if TYPE_CHECKING:
     from pellucid.methods.anchor.anchors import Anchors
@@ -96,6 +97,43 @@ def explain_each(
         masker=masker,
         names=names,
         extra=extra,
+        batch_size=batch_size,
+    )
+
+
+def explain_when(
+    model: Any,
+    x: Any,
+    policy: ExplainWhen | str,
+    method: Method | str | None = None,
+    *,
+    target: Any = None,
+    background: Any = None,
+    masker: Masker | str | None = None,
+    names: Sequence[str] | None = None,
+    extra: dict[str, Any] | None = None,
+    budget: Budget | None = None,
+    batch_size: int | None = None,
+) -> Selection:
+    """Why these outputs, of all? Only where the policy calls for it, the most uncertain first, and within its limits.
+
+    The model is asked for class probabilities once; `ExplainWhen(above=0.5, lead=0.2, seconds=60)` explains what has at least
+    probability 0.5 first, then what is undecided, and stops after a minute. The record says of every row whether it was
+    explained and why, and what was saved. All other arguments are those of `explain`.
+    """
+    from pellucid.methods import selecting
+
+    return selecting.explain_when(
+        model,
+        x,
+        policy,
+        method,
+        target=target,
+        background=background,
+        masker=masker,
+        names=names,
+        extra=extra,
+        budget=budget,
         batch_size=batch_size,
     )
 

@@ -11,7 +11,7 @@ import click
 
 from pellucid.core import spelling
 from pellucid.core.errors import PellucidError
-from pellucid.core.registry import MASKERS, METHODS, METRICS, TARGETS, resolve
+from pellucid.core.registry import MASKERS, METHODS, METRICS, POLICIES, TARGETS, resolve
 
 _NUMBERS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}
 
@@ -105,3 +105,4 @@ def unknown(name: str, kind: str, known: Mapping[str, str]) -> str:
 
 METHOD, METRIC, MASKER = Spelled("method", METHODS), Spelled("metric", METRICS), Spelled("masker", MASKERS)
 TARGET_VALUE = Spelled("target", TARGETS)
+POLICY = Spelled("policy", POLICIES)

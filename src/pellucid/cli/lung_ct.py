@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from pellucid.cli.kinds import METHOD, POLICY
+
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _KEY_HELP = "The key of pseudonyms; OUT.key unless given, drawn if there is none."
@@ -216,8 +218,16 @@ def train(
 )
 @click.option("--name", "names", multiple=True, metavar="NAME", help="Single patches instead of a split; repeat.")
 @click.option("--batch", type=click.IntRange(1), default=16, show_default=True, metavar="N", help="Patches at a time.")
+@click.option(
+    "--explain-when",
+    "policy",
+    type=POLICY,
+    metavar="POLICY",
+    help="Explain what it calls for, as in 'ExplainWhen(above=0.5, lead=0.3, seconds=60)'.",
+)
+@click.option("--explain-by", type=METHOD, metavar="METHOD", help="How; Grad-CAM unless given.")
 @click.option("--device", metavar="NAME", help="cpu, cuda or cuda:1; a GPU if there is one.")
-def evaluate(out: Path, names: tuple[str, ...], **more: Any) -> None:
+def evaluate(out: Path, names: tuple[str, ...], policy: Any, explain_by: Any, **more: Any) -> None:
     """Predict a split or single patches; AUC, calibration, and sensitivity at fixed false positives."""
     from pellucid.studies import lung_ct as study
 
@@ -225,3 +235,8 @@ def evaluate(out: Path, names: tuple[str, ...], **more: Any) -> None:
     for line in found.lines() if found else ["patches of one class: predictions, and nothing to assess"]:
         click.echo(line)
     click.echo(f"written: {out / 'predictions.csv'}")
+    if policy is not None:
+        made = study.explain_when(more["network"], more["patches"], out, policy, explain_by, device=more["device"])
+        for line in made.sentences():
+            click.echo(line)
+        click.echo(f"written: {out / 'selection.csv'}, maps in {out / 'explained'}")

@@ -14,6 +14,7 @@ from pellucid.core.errors import MissingDependency, SpellingError
 VERBS = {
     "explain": "pellucid.api",
     "explain_each": "pellucid.api",
+    "explain_when": "pellucid.api",
     "interact": "pellucid.api",
     "importance": "pellucid.api",
     "effect": "pellucid.api",
@@ -163,6 +164,7 @@ RECORDS = {
     "Rivals": "pellucid.core.rivals",
     **dict.fromkeys(["RuleCard", "PointsCard"], "pellucid.core.model_card"),
     "Fidelity": "pellucid.core.fidelity",
+    "Selection": "pellucid.core.selection",
     "Advice": "pellucid.core.advice",
     "StudyResult": "pellucid.core.study",
     "PositionalBias": "pellucid.core.positional",
@@ -198,6 +200,9 @@ ERRORS = dict.fromkeys(
     ],
     "pellucid.core.errors",
 )
+
+# Which outputs are explained at all.
+POLICIES = {"ExplainWhen": "pellucid.core.selection"}
 
 # Local explanations of a corpus, gathered by word.
 SUMMARIES = {"word_effects": "pellucid.core.word_effects"}
@@ -247,6 +252,7 @@ PUBLIC: dict[str, str] = {
     **RECORDS,
     **ERRORS,
     **MODELS,
+    **POLICIES,
     **SUMMARIES,
     **RULES,
     **BASELINES,

@@ -40,6 +40,7 @@ from pellucid.plot._rule_image import rule_image
 from pellucid.plot._rules import rules
 from pellucid.plot._scatter import scatter
 from pellucid.plot._scorecard import scorecard
+from pellucid.plot._selection import selection
 from pellucid.plot._show import show
 from pellucid.plot._similarity import similarity
 from pellucid.plot._study import study
@@ -87,6 +88,7 @@ __all__ = [
     "rules",
     "scatter",
     "scorecard",
+    "selection",
     "show",
     "similarity",
     "specimens",

@@ -27,6 +27,7 @@ from pellucid.core.probe_result import ProbeResult
 from pellucid.core.records import Attribution, Importance
 from pellucid.core.rules import Rules
 from pellucid.core.scores import Comparison, Curve, Scorecard
+from pellucid.core.selection import Selection
 from pellucid.core.similarity import Similarity
 from pellucid.core.study import StudyResult
 from pellucid.core.visualization import Visualization
@@ -52,6 +53,7 @@ from pellucid.plot._probe import probe
 from pellucid.plot._rule_image import rule_image
 from pellucid.plot._rules import rules
 from pellucid.plot._scorecard import scorecard
+from pellucid.plot._selection import selection
 from pellucid.plot._similarity import similarity
 from pellucid.plot._study import study
 from pellucid.plot._text import text
@@ -136,6 +138,11 @@ def _(record: ChangeSummary, row: int | None = None, ax: Axes | None = None) -> 
 @show.register
 def _(record: PositionalBias, row: int | None = None, ax: Axes | None = None) -> Axes:
     return orders(record, ax=ax)
+
+
+@show.register
+def _(record: Selection, row: int | None = None, ax: Axes | None = None) -> Axes:
+    return selection(record, ax)
 
 
 @show.register

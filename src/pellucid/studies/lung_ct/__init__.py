@@ -15,6 +15,7 @@
     lung_ct.train("patches", "network", lung_ct.phantom_plan())
     network, described = lung_ct.load_network("network")   # a torch module in evaluation mode, for every verb of pellucid
     lung_ct.evaluate("network", "patches", "results")      # an Assessment, and predictions.csv
+    lung_ct.explain_when("network", "patches", "results", pc.ExplainWhen(above=0.5, lead=0.2, seconds=60))
 
 Every step takes a folder and leaves files; every step may be interrupted and started again. No name and no identifier of a patient
 gets into a file, a log or a file's name: patients and series go by pseudonyms (`pseudonyms.py`).
@@ -35,6 +36,7 @@ from pellucid.studies.lung_ct.prepare import prepare
 from pellucid.studies.lung_ct.pseudonyms import Pseudonyms
 from pellucid.studies.lung_ct.recipe import SPLITS, Recipe, split
 from pellucid.studies.lung_ct.refusals import Refused, Tally
+from pellucid.studies.lung_ct.selective import explain_when
 from pellucid.studies.lung_ct.series import Scan, Series, find, read
 from pellucid.studies.lung_ct.train import train
 
@@ -60,6 +62,7 @@ __all__ = [
     "chest",
     "download",
     "evaluate",
+    "explain_when",
     "find",
     "load",
     "load_network",
