@@ -51,6 +51,9 @@ PLOTS = {
     ),
     "signal": lambda ax=None: pc.plot.image(made.signal(), ax=ax),
     "volume": lambda ax=None: pc.plot.image(made.volume(), ax=ax),
+    "slices of a patient": lambda ax=None: pc.plot.slices(
+        made.volume(), ax=ax, affine=np.diag([2.5, 1.0, 1.0, 1.0])[[2, 1, 0, 3]], scale="unit"
+    ),
     "text": lambda ax=None: pc.plot.text(made.tokens(), ax=ax),
     "importance": lambda ax=None: pc.plot.importance(made.importance(), ax=ax),
     "curve": lambda ax=None: pc.plot.curve(made.area(), ax=ax),

@@ -43,6 +43,7 @@ from pellucid.plot._scorecard import scorecard
 from pellucid.plot._selection import selection
 from pellucid.plot._show import show
 from pellucid.plot._similarity import similarity
+from pellucid.plot._slices import slices
 from pellucid.plot._study import study
 from pellucid.plot._superpixels import superpixels
 from pellucid.plot._text import text
@@ -91,6 +92,7 @@ __all__ = [
     "selection",
     "show",
     "similarity",
+    "slices",
     "specimens",
     "study",
     "superpixels",

@@ -7,7 +7,7 @@ can be compared. A constant map explains nothing and is labelled so instead of b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,12 +15,11 @@ from matplotlib.axes import Axes
 from pellucid.core.errors import InputError
 from pellucid.core.records import Attribution, Collapse
 from pellucid.plot._labels import equation, method_name, row_of, title
+from pellucid.plot._overlay import Key
 from pellucid.plot._paint import constant, grey, has_offset, limit_of, paint, picture_of, places
 from pellucid.plot._signal import draw_signal
+from pellucid.plot._slices import slices
 from pellucid.plot._style import SMALL, WIDTH, Panel, Sheet, bare, colour_bar, dress, message, paper
-from pellucid.plot._volume import draw_slices
-
-Key = Literal["words", "numbers", "none"]
 
 _FAR = {"table": "plot.bar", "tokens": "plot.text"}
 
@@ -39,8 +38,10 @@ def image(
     Of maps with more than 4,096 places, a few of which stand far out, None takes the 99.5 % quantile, and the colour
     bar shows that some lie beyond. `collapse` folds channels ("sum" keeps signs); `key` is what stands at the colour bar.
     """
-    row = row_of(attribution, row)
-    ax = paper(ax, *_size(attribution), layout="compressed")
+    row, size = row_of(attribution, row), _size(attribution)
+    if len(attribution.spatial) == 3:
+        return slices(attribution, row, ax, limit=limit, collapse=collapse, key=key)
+    ax = paper(ax, *size, layout="compressed")
     heading = title(attribution, row)
     if not attribution.done[row]:
         return _words(ax, attribution, "left out: the budget was spent before this row", heading)
@@ -58,8 +59,10 @@ def image(
 
 def picture(attribution: Attribution, row: int = 0, ax: Axes | None = None) -> Axes:
     """The input alone, as the model saw it, stretched to the full range of grey or colour."""
-    row = row_of(attribution, row)
-    ax = paper(ax, *_size(attribution), layout="compressed")
+    row, size = row_of(attribution, row), _size(attribution)
+    if len(attribution.spatial) == 3:
+        return slices(attribution, row, ax, scale="none")
+    ax = paper(ax, *size, layout="compressed")
     _draw(ax, None, attribution, row, 1.0)
     return _finish(ax, "input", "", len(attribution.spatial))
 
@@ -110,21 +113,17 @@ def _size(attribution: Attribution) -> tuple[float, float]:
         )
     if len(space) == 2:
         return float(np.clip(0.6 + 3.7 * space[0] / space[1], 1.8, 6.0)), 5.0
-    return (2.4 if len(space) == 1 else 2.7), WIDTH
+    return 2.4, WIDTH
 
 
 def _draw(ax: Axes, values: np.ndarray | None, attribution: Attribution, row: int, limit: float) -> None:
     """Values over the input, or the input alone."""
-    match len(attribution.spatial):
-        case 1:
-            draw_signal(ax, values, attribution, row, limit)
-        case 2:
-            seen = picture_of(attribution, row)
-            (h, w), plain = seen.shape[:2], seen if seen.ndim == 3 else seen[..., None].repeat(3, 2)
-            pixels = plain if values is None else paint(values, limit, grey(seen, 2))
-            ax.imshow(pixels, extent=(-0.5, w - 0.5, h - 0.5, -0.5))
-        case _:
-            draw_slices(ax, values, attribution, row, limit)
+    if len(attribution.spatial) == 1:
+        return draw_signal(ax, values, attribution, row, limit)
+    seen = picture_of(attribution, row)
+    (h, w), plain = seen.shape[:2], seen if seen.ndim == 3 else seen[..., None].repeat(3, 2)
+    pixels = plain if values is None else paint(values, limit, grey(seen, 2))
+    ax.imshow(pixels, extent=(-0.5, w - 0.5, h - 0.5, -0.5))
 
 
 def _finish(ax: Axes, heading: str, footer: str, sides: int) -> Axes:

@@ -17,6 +17,7 @@ from pellucid.plot._style import DIVERGING, symmetric
 
 _PIXELS = 384  # the longer side of a painted map, enough for stripes over an 8 x 8 picture
 _FLAT = 1e-6  # differences below this share of the largest value are single-precision rounding
+_FEW = 0.005  # the share of a picture's places that may lie beyond the colour limit
 _MANY = 4096  # places; above, the colour limit is a high quantile, for one hot pixel would make the rest white
 
 
@@ -42,7 +43,8 @@ def limit_of(values: np.ndarray, limit: float | None) -> tuple[float, bool]:
         raise InputError(f"limit={limit!r}: the value of full colour is a positive number, or None for the map's own.")
     largest = float(np.abs(values).max())
     if limit is None:
-        high = float(np.quantile(np.abs(values), 0.995)) if values.size > _MANY else largest
+        rest = _FEW ** (max(values.ndim, 2) / 2)  # the same share of each side: a spot fills less of a volume
+        high = float(np.quantile(np.abs(values), 1 - rest)) if values.size > _MANY else largest
         limit = high if largest > 2 * high > 0 else largest
     return limit, largest > limit * (1 + 1e-9)
 
@@ -52,17 +54,26 @@ def paint(values: np.ndarray, limit: float, shade: np.ndarray | None = None) -> 
     colours = DIVERGING(symmetric(limit)(np.clip(values, -limit, limit)))[..., :3]  # (h, w, 3)
     if shade is not None:
         colours = colours * (0.75 + 0.25 * shade[..., None])
-    size = max(1, -(-_PIXELS // max(values.shape)))
-    pixels = colours.repeat(size, axis=0).repeat(size, axis=1)
-    return _striped(pixels, (values < -limit / 8).repeat(size, axis=0).repeat(size, axis=1))
+    return _striped(block(colours), block(values < -limit / 8))
+
+
+def block(values: np.ndarray) -> np.ndarray:
+    """values (h, w, ...) -> (H, W, ...), every place a block, fine enough for stripes."""
+    size = max(1, -(-_PIXELS // max(values.shape[:2])))
+    return values.repeat(size, axis=0).repeat(size, axis=1)
 
 
 def _striped(pixels: np.ndarray, negative: np.ndarray) -> np.ndarray:
     """Thin diagonal stripes, halfway to white, over the negative places."""
+    return np.where(stripes(negative)[..., None], 0.5 + 0.5 * pixels, pixels)
+
+
+def stripes(negative: np.ndarray) -> np.ndarray:
+    """(h, w): the part of the negative places that thin diagonal stripes cover."""
     down, across = np.indices(negative.shape)
     period = max(6, max(negative.shape) // 32)
-    stripe = negative & ((down + across) % period < max(1, period // 5))
-    return np.where(stripe[..., None], 0.5 + 0.5 * pixels, pixels)
+    covered: np.ndarray = negative & ((down + across) % period < max(1, period // 5))
+    return covered
 
 
 def picture_of(attribution: Attribution | Rules, row: int) -> np.ndarray:

@@ -154,16 +154,16 @@ def colour_bar(
     figure: Any = ax.get_figure()
     scale = ScalarMappable(symmetric(limit), DIVERGING)
     look: Any = {"extend": "both" if clipped else "neither", "pad": 0.03, "fraction": 0.05}
-    bar = figure.colorbar(scale, ax=ax, aspect=min(22.0, max(6.0, 22 * _steepness(ax))), **look)
+    bar = figure.colorbar(scale, ax=ax, aspect=min(22.0, max(6.0, 22 * steepness(ax))), **look)
     bar.ax.axhspan(-limit, -limit / 8, facecolor="none", edgecolor="#ffffff99", hatch=HATCH, linewidth=0)
-    labels = (f"{_short(-limit)} {words[0]}", "0", f"{_short(limit)} {words[1]}")
+    labels = (f"{short(-limit)} {words[0]}", "0", f"{short(limit)} {words[1]}")
     bar.set_ticks([-limit, 0, limit], labels=[label.strip() for label in labels])
     bar.ax.tick_params(labelsize=SMALL, length=2, colors=INK)
     bar.outline.set_visible(False)
     return bar
 
 
-def _steepness(ax: Axes) -> float:
+def steepness(ax: Axes) -> float:
     """Height over width of what is drawn: of the picture where cells are square, else of the axes."""
     if ax.get_aspect() == "auto":
         return float(ax.bbox.height / ax.bbox.width)
@@ -171,5 +171,5 @@ def _steepness(ax: Axes) -> float:
     return abs((top - bottom) / (right - left))
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
     return f"{value:+.2g}".replace("-", "−")
