@@ -7,9 +7,11 @@ from scipy.stats import binomtest
 
 from audit_models import small_digits, small_network
 from pellucid.core.intervals import ratio, wilson
-from pellucid.report import demo, regions
-from pellucid.report.regions import RegionSearch, contrasts, grid, search, singularity
+from pellucid.report import demo, regions, swapping
+from pellucid.report.contrast import contrasts, singularity
+from pellucid.report.regions import RegionSearch, search
 from pellucid.report.subject import lead, subject
+from pellucid.report.windows import grid
 from pellucid.report.words import place_name
 
 
@@ -47,7 +49,7 @@ def test_the_lead_is_the_distance_to_the_best_other_class():
 
 
 def pairs_of(ask, donors, others):
-    return regions._Pairs(ask, donors, others, 1, (1, 2))
+    return swapping.Pairs(ask, donors, others, 1, (1, 2))
 
 
 def test_in_an_additive_model_a_window_s_share_is_its_part_of_the_sum():
@@ -58,14 +60,14 @@ def test_in_an_additive_model_a_window_s_share_is_its_part_of_the_sum():
     boxes = [(0, 0, 2, 3), (3, 1, 3, 3), (5, 5, 1, 1)]
     parts = (weights * (donors - others).mean(axis=0)).sum()
     known = [(weights * (donors - others).mean(axis=0))[t : t + h, a : a + w].sum() / parts for t, a, h, w in boxes]
-    np.testing.assert_allclose(regions._shares(pairs, boxes), known, rtol=1e-9)
+    np.testing.assert_allclose(swapping.shares_of(pairs, boxes), known, rtol=1e-9)
 
 
 def test_two_parts_that_only_count_together_share_evenly():
     """The AND game: neither the window nor the rest does anything alone, so each gets half."""
     both = lambda x: x[:, 0, 0] * x[:, 3, 3]  # noqa: E731
     pairs = pairs_of(lambda x: np.stack([0.1 - both(x), both(x)], axis=1), np.ones((4, 4, 4)), np.zeros((4, 4, 4)))
-    np.testing.assert_allclose(regions._shares(pairs, [(0, 0, 1, 1), (1, 1, 1, 1)]), [0.5, 0.0])
+    np.testing.assert_allclose(swapping.shares_of(pairs, [(0, 0, 1, 1), (1, 1, 1, 1)]), [0.5, 0.0])
 
 
 def test_blocks_of_windows_change_nothing(monkeypatch):
@@ -74,7 +76,7 @@ def test_blocks_of_windows_change_nothing(monkeypatch):
     pairs = pairs_of(lambda x: np.stack([np.sin(x).sum((1, 2)), np.cos(x).sum((1, 2))], axis=1), donors, others)
     boxes = grid((4, 4))
     whole = pairs.swapped(boxes)
-    monkeypatch.setattr(regions, "_CELLS", 1)
+    monkeypatch.setattr(swapping, "_CELLS", 1)
     np.testing.assert_allclose(pairs.swapped(boxes), whole, rtol=1e-12)
 
 

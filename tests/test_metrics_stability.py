@@ -148,7 +148,7 @@ def test_copies_explained_together_say_what_copies_one_by_one_say(method, room, 
     alone = lambda model, z: pc.explain(model, z, method, target=target)  # noqa: E731
     metric = pc.Stability(trials=5)
     expected = pc.evaluate(net, made, metric, again=alone).curves[0]
-    monkeypatch.setattr("pellucid.metrics.base._CELLS", room)
+    monkeypatch.setattr("pellucid.metrics.case._CELLS", room)
     found = pc.evaluate(net, made, metric).curves[0]
     assert found.value == pytest.approx(expected.value, abs=1e-5, nan_ok=True)
     assert found.detail["lipschitz"] == pytest.approx(expected.detail["lipschitz"], rel=1e-3)

@@ -13,99 +13,19 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pellucid.core.errors import InputError
+from pellucid.core.positional_words import log_odds, overall, p_text, strongest, unclear
 from pellucid.core.records import Attribution, Record
+from pellucid.core.replies import Combination, Reply, paired
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Outcome = Literal["same", "first", "second", "unclear"]
+__all__ = ["BiasLine", "Combination", "PositionalBias", "Remedy", "Reply", "RoleLine", "p_text", "paired"]
+
 _PAIRS = 6
-
-
-@dataclass(frozen=True)
-class Reply:
-    """One prompt: which option was named first, what the model answered, and which option that says, if any.
-
-    `log_odds` of `a` against `b` where the answer begins; NaN where an option is asked about against itself.
-    """
-
-    kind: str
-    a: str
-    b: str
-    category: str
-    style: str
-    order: int
-    system: str
-    user: str
-    answer: str
-    chosen: str | None
-    log_odds: float
-
-    @property
-    def first(self) -> str:
-        """The option that is named first."""
-        return self.a if self.order == 0 else self.b
-
-    @property
-    def second(self) -> str:
-        """The option that is named second."""
-        return self.b if self.order == 0 else self.a
-
-
-@dataclass(frozen=True)
-class Combination:
-    """One question in both orders."""
-
-    a_first: Reply
-    b_first: Reply
-
-    @property
-    def outcome(self) -> Outcome:
-        """Whether both answers name the same option, each time the one named first, or each time the one named second."""
-        return outcome(self.a_first.chosen, self.b_first.chosen, self.a_first.a)
-
-    @property
-    def discordant(self) -> bool:
-        """Whether the two orders name different options."""
-        return self.outcome in ("first", "second")
-
-    @property
-    def swing(self) -> float:
-        """By how much the log-odds change with the order."""
-        return self.a_first.log_odds - self.b_first.log_odds
-
-    @property
-    def position(self) -> float:
-        """The log-odds that being named first adds."""
-        return self.swing / 2
-
-    @property
-    def content(self) -> float:
-        """The log-odds of a against b that both orders agree on."""
-        return (self.a_first.log_odds + self.b_first.log_odds) / 2
-
-    @property
-    def asymmetry(self) -> float:
-        """How much further from zero the log-odds are when b is named first than when a is."""
-        return abs(self.b_first.log_odds) - abs(self.a_first.log_odds)
-
-    @property
-    def name(self) -> str:
-        """`MSFT vs NVDA, Fundamental, Moderate`"""
-        one = self.a_first
-        return ", ".join(part for part in (f"{one.a} vs {one.b}", one.category, one.style) if part)
-
-
-def outcome(said: str | None, said_swapped: str | None, a: str) -> Outcome:
-    """What two answers to the same question come to."""
-    if said is None or said_swapped is None:
-        return "unclear"
-    if said == said_swapped:
-        return "same"
-    return "first" if said == a else "second"
 
 
 @dataclass(frozen=True)
@@ -249,7 +169,7 @@ class PositionalBias(Record):
     def sentences(self) -> tuple[str, ...]:
         """What was found, in words."""
         return tuple(
-            sentence for sentence in (_overall(self), _strongest(self), _log_odds(self), _unclear(self)) if sentence
+            sentence for sentence in (overall(self), strongest(self), log_odds(self), unclear(self)) if sentence
         )
 
     @property
@@ -262,64 +182,3 @@ class PositionalBias(Record):
         import pandas as pd
 
         return pd.DataFrame([dataclasses.asdict(reply) for reply in self.replies])
-
-
-def paired(replies: tuple[Reply, ...], kind: str) -> tuple[Combination, ...]:
-    """Replies of one kind, both orders of each combination side by side."""
-    of_kind = [reply for reply in replies if reply.kind == kind]
-    return tuple(Combination(a, b) for a, b in zip(of_kind[::2], of_kind[1::2], strict=True))
-
-
-def _overall(result: PositionalBias) -> str:
-    whole = result.line("all", "all")
-    if not whole.discordant:
-        return f"The order of the options changes none of {whole.clear} answers."
-    changed = f"The order of the options changes the answer in {whole.discordant} of {whole.clear} combinations"
-    ways = f"{whole.first} times in favour of the option named first, {whole.second} times of the one named second"
-    return f"{changed}: {ways}, {_sure(result)}."
-
-
-def _sure(result: PositionalBias) -> str:
-    """How far chance explains it."""
-    p = p_text(result.line("all", "all").p)
-    if result.biased is not None:
-        return f"more than chance explains{', for these pairs at least' * result.few_pairs} (p {p})"
-    if result.line("all", "all").p < 0.05:
-        over = p_text(result.p_pairs)
-        return f"which a habit of some pairs may explain (p {p} if combinations are independent, p {over} if only pairs are)"
-    return f"which chance may explain (p {p})"
-
-
-def p_text(p: float) -> str:
-    """`= 0.03`, and nothing smaller than one in ten thousand."""
-    return "< 0.0001" if p < 1e-4 else f"= {p:.2g}"
-
-
-def _strongest(result: PositionalBias) -> str:
-    """The categories and styles in which chance does not explain it."""
-    found = [line for line in result.lines if line.by in ("category", "style") and line.p_holm < 0.05]
-    if not found or result.biased is None:
-        return ""
-    if len(found) == len([line for line in result.lines if line.by in ("category", "style")]):
-        return "So it is in every single category and style, all of them allowed for."
-    told = (f"{line.name} ({line.discordant} of {line.clear}, {_side(line)})" for line in found)
-    return f"Beyond chance on their own, all categories and styles allowed for: {', '.join(told)}."
-
-
-def _side(line: BiasLine) -> str:
-    return "first" if line.first > line.second else "second"
-
-
-def _log_odds(result: PositionalBias) -> str:
-    position = result.line("all", "all").position
-    if position != position:
-        return ""
-    added = f"{position:+.2f}".replace("-", "−")
-    return f"Being named first adds {added} to the log-odds of an option on average."
-
-
-def _unclear(result: PositionalBias) -> str:
-    whole = result.line("all", "all")
-    if not whole.unclear:
-        return ""
-    return f"{whole.unclear} of {whole.combinations} combinations are left out because an answer names neither option, or both."

@@ -6,6 +6,7 @@ column's `levels`. `models/tabular.py` turns frames into this and back; methods 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -48,12 +49,12 @@ class Schema:
     @property
     def coded(self) -> np.ndarray:
         """(p,) True where a column holds codes of levels, not numbers."""
-        return np.array([column.kind == "level" for column in self.columns])
+        return of_kind(self.columns, "level")
 
     @property
     def whole(self) -> np.ndarray:
         """(p,) True where a column holds integers: a perturbed value has to be rounded."""
-        return np.array([column.kind == "integer" for column in self.columns])
+        return of_kind(self.columns, "integer")
 
     def readable(self, matrix: np.ndarray) -> np.ndarray:
         """The values a person knows: (n, p) floats -> (n, p), of objects where a column has levels."""
@@ -64,3 +65,8 @@ class Schema:
             levels = self.columns[j].levels
             shown[:, j] = [None if np.isnan(code) else levels[int(code)] for code in matrix[:, j]]
         return shown
+
+
+def of_kind(columns: Sequence[Column], kind: str) -> np.ndarray:
+    """(p,) True where a column is of this kind"""
+    return np.array([column.kind == kind for column in columns], dtype=bool)

@@ -31,7 +31,8 @@ NESTED = {  # parts of records that are no public names
     **dict.fromkeys(["Suggestion", "Trial"], "pellucid.core.advice"),
     "Rule": "pellucid.core.model_card",
     **dict.fromkeys(["Arm", "Contrast"], "pellucid.core.study"),
-    **dict.fromkeys(["Reply", "BiasLine", "RoleLine", "Remedy"], "pellucid.core.positional"),
+    **dict.fromkeys(["BiasLine", "RoleLine", "Remedy"], "pellucid.core.positional"),
+    "Reply": "pellucid.core.replies",
 }
 
 

@@ -19,7 +19,7 @@ from pellucid.core.records import Attribution, Importance
 from pellucid.core.scores import Comparison, Curve
 from pellucid.plot._projection import as_picture
 from pellucid.report.record import ColumnTest, RegionTest
-from pellucid.report.regions import grid
+from pellucid.report.windows import grid
 from pellucid.report.words import Box
 
 COLUMN = 4.4  # inches of a figure that a phone still shows legibly

@@ -10,7 +10,7 @@ import numpy as np
 from pellucid.core.records import Attribution
 from pellucid.core.scores import Comparison
 from pellucid.report.record import ColumnTest, RegionTest, Warn, warning
-from pellucid.report.regions import window
+from pellucid.report.windows import window
 from pellucid.report.words import Box, percent, place_name
 
 

@@ -14,7 +14,8 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
-from pellucid.core.constraints import Limits, written
+from pellucid.core.constraints import written
+from pellucid.core.limits import Limits
 
 _FAR = 1e9  # a solver wants finite numbers
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pellucid.core.constraints import Limits
+from pellucid.core.limits import Limits
 from pellucid.methods.counterfactual.base import Outcome
 from pellucid.methods.counterfactual.choice import diverse
 from pellucid.methods.counterfactual.polish import inside, polish, reach

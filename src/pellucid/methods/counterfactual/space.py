@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pellucid.core.constraints import Limits
+from pellucid.core.limits import Limits
 from pellucid.methods.counterfactual.structure import Structure
 
 _ROUNDS = 8  # of bringing a row inside relations; each round rounds cells again
