@@ -23,7 +23,11 @@ def zipped(files, hashes=True):
 
 
 class Archive(ThreadingHTTPServer):
-    """`series` UID -> (patient, archive, size, count); `cuts` how many answers of each series end too early."""
+    """`series` UID -> (patient, archive, size, count); `cuts` how many answers of each series end too early
+
+    `busy` are answers that come first, as (status, headers); `odd` UID -> a function of the handler that answers for an archive
+    in a way of its own; `said` what -> the body of an answer in place of JSON.
+    """
 
     daemon_threads = True
 
@@ -31,6 +35,7 @@ class Archive(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.series, self.ranges, self.after = series, ranges, after
         self.cuts = dict.fromkeys(series, cuts)
+        self.busy, self.odd, self.said = [], {}, {}
         self.asked = []
         self.sent = 0  # bytes of archives
         self.lock = threading.Lock()
@@ -52,7 +57,15 @@ class _Handler(BaseHTTPRequestHandler):
         what, uid = parts.path.rpartition("/")[2], asked.get("SeriesInstanceUID")
         with self.server.lock:
             self.server.asked.append((what, uid, self.headers.get("Range")))
-        if what == "getSeries":
+            busy = self.server.busy.pop(0) if self.server.busy else None
+        if busy:
+            self._send(busy[0], b"not now", busy[1])
+        elif what in self.server.said:
+            self._send(200, self.server.said[what])
+        elif what == "getImageWithMD5Hash" and uid in self.server.odd:
+            self.server.odd[uid](self)
+            self.close_connection = True
+        elif what == "getSeries":
             patient = asked.get("PatientID")
             found = [
                 {"SeriesInstanceUID": u, "Modality": "CT"} for u, s in self.server.series.items() if s[0] == patient

@@ -81,7 +81,8 @@ def download(
     source = study.Server(server) if server else study.Server()
     if (manifest is None) == (not patients):
         raise click.UsageError("say which series: --manifest FILE.tcia, or --patient ID.")
-    uids = study.read_manifest(manifest) if manifest else [u for p in patients for u in source.series(collection, p)]
+    patience = study.Patience(tries)
+    uids = study.read_manifest(manifest) if manifest else study.listed(source, collection, patients, patience)
     pseudonyms = study.Pseudonyms.kept_in(key or out.with_name(f"{out.name}.key"))
     with screen.steps() as tell:
         got = 0
@@ -91,7 +92,6 @@ def download(
             got += more_bytes
             tell(f"{got / 1e9:.2f} of {total / 1e9:.2f} GB", min(1.0, got / max(total, 1)))
 
-        patience = study.Patience(tries)
         tally = study.download(source, uids, out, pseudonyms, patience=patience, heard=heard, **more)
     for line in tally.lines():
         click.echo(line)

@@ -24,7 +24,7 @@ gets into a file, a log or a file's name: patients and series go by pseudonyms (
 from pellucid.studies.lung_ct.agreement import Nodule, match
 from pellucid.studies.lung_ct.annotations import Mark, Outline, Reading, parse
 from pellucid.studies.lung_ct.assess import Assessment, assess
-from pellucid.studies.lung_ct.download import Patience, download
+from pellucid.studies.lung_ct.download import Patience, download, listed
 from pellucid.studies.lung_ct.evaluate import evaluate, predict
 from pellucid.studies.lung_ct.nbia import Server, read_manifest
 from pellucid.studies.lung_ct.network import load_network, map_layer
@@ -64,6 +64,7 @@ __all__ = [
     "evaluate",
     "explain_when",
     "find",
+    "listed",
     "load",
     "load_network",
     "map_layer",

@@ -7,6 +7,7 @@ may tell a patient's. What comes out is counted while it comes, so an archive th
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import stat
 import zipfile
@@ -18,6 +19,7 @@ CHECKSUMS = "md5hashes.csv"
 _CHUNK = 1 << 20
 _MOST_FILES = 20_000
 _SLACK = 16 << 20  # bytes beyond what was announced
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)  # no fault of an archive's
 
 
 def unpack(archive: Path, folder: Path, announced: int) -> int:
@@ -32,7 +34,11 @@ def unpack(archive: Path, folder: Path, announced: int) -> int:
             hashes = _hashes(file, entries)
             pictures = sorted((e for e in entries if e.filename.lower().endswith(".dcm")), key=lambda e: e.filename)
             return _write(file, pictures, folder, hashes, announced + _SLACK)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RuntimeError, ValueError) as error:
+    except Refused:
+        raise
+    except Exception as error:  # damaged archives raise whatever they hit first
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            raise
         raise Refused("damaged archive", type(error).__name__) from None
 
 

@@ -6,6 +6,7 @@ where it stopped if the server can; what never gets through is told, and the res
 
 from __future__ import annotations
 
+import errno
 import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -15,19 +16,24 @@ from pathlib import Path
 from typing import TypeVar
 
 from pellucid.core.errors import InputError
-from pellucid.studies.lung_ct.archive import unpack
-from pellucid.studies.lung_ct.nbia import TROUBLE, Server
+from pellucid.studies.lung_ct.archive import NO_ROOM, unpack
+from pellucid.studies.lung_ct.nbia import TROUBLE, Server, asked_to_wait, room
 from pellucid.studies.lung_ct.pseudonyms import Pseudonyms
 from pellucid.studies.lung_ct.refusals import Refused, Tally
 from pellucid.studies.lung_ct.series import find
 
 T = TypeVar("T")
 _ROOM = 2  # archives are unpacked beside what they become
+_GONE = (400, 401, 403, 404, 410)  # answers that stay what they are
+_LONGEST = 600.0  # seconds that a server may ask to be left alone
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How often a series is tried, and how long is waited before the second time; the wait doubles."""
+    """How often a series is tried, and how long is waited before the second time; the wait doubles.
+
+    A server that is busy and says for how long (`Retry-After`) is left alone for that long, ten minutes at most.
+    """
 
     tries: int = 6
     wait: float = 1.0
@@ -60,24 +66,37 @@ def download(
     folder, tally, patience = Path(folder), Tally(), patience or Patience()
     folder.mkdir(parents=True, exist_ok=True)
     there = _there(uids, folder, pseudonyms, have, tally)
-    orders = _orders(server, [uid for uid in uids if uid not in there], pseudonyms, tally, patience)
-    _check_room(orders, folder, workers)
-    total = sum(order.size for order in orders)
-
-    def get(order: _Order) -> Refused | None:
-        try:
-            _get(server, order, folder, patience, lambda got: heard(got, total))
-        except Refused as error:
-            return error
-        return None
-
+    wanted = [uid for uid in dict.fromkeys(uids) if uid not in there]
     with ThreadPoolExecutor(workers) as pool:
-        for order, trouble in zip(orders, pool.map(get, orders), strict=True):
+        orders = []
+        for uid, found in zip(
+            wanted, pool.map(lambda uid: _order(server, uid, pseudonyms, patience), wanted), strict=True
+        ):
+            if isinstance(found, _Order):
+                orders.append(found)
+            else:
+                tally.refuse(pseudonyms.scan(uid), found)
+        _check_room(orders, folder, workers)
+        total = sum(order.size for order in orders)
+        got = pool.map(lambda order: _get(server, order, folder, patience, lambda more: heard(more, total)), orders)
+        for order, trouble in zip(orders, got, strict=True):
             if trouble is None:
                 tally.used += 1
             else:
                 tally.refuse(order.name, trouble)
     return tally
+
+
+def listed(server: Server, collection: str, patients: Iterable[str], patience: Patience | None = None) -> list[str]:
+    """The CT series of some patients of a collection"""
+    try:
+        return [
+            uid
+            for patient in patients
+            for uid in _tried(lambda patient=patient: server.series(collection, patient), patience or Patience())  # type: ignore[misc]
+        ]
+    except Refused as error:
+        raise InputError(f"{server.url} does not list the series ({error}): try again, or give a manifest.") from None
 
 
 def _there(
@@ -92,15 +111,11 @@ def _there(
     return there
 
 
-def _orders(server: Server, uids: list[str], pseudonyms: Pseudonyms, tally: Tally, patience: Patience) -> list[_Order]:
-    made = []
-    for uid in uids:
-        try:
-            size, files = _tried(lambda uid=uid: server.size(uid), patience)  # type: ignore[misc]
-            made.append(_Order(uid, pseudonyms.scan(uid), size, files))
-        except Refused as error:
-            tally.refuse(pseudonyms.scan(uid), error)
-    return made
+def _order(server: Server, uid: str, pseudonyms: Pseudonyms, patience: Patience) -> _Order | Refused:
+    try:
+        return _Order(uid, pseudonyms.scan(uid), *_tried(lambda: server.size(uid), patience))
+    except Refused as error:
+        return error
 
 
 def _check_room(orders: list[_Order], folder: Path, workers: int) -> None:
@@ -113,25 +128,40 @@ def _check_room(orders: list[_Order], folder: Path, workers: int) -> None:
         )
 
 
-def _get(server: Server, order: _Order, folder: Path, patience: Patience, heard: Callable[[int], None]) -> None:
-    """One series: its archive, then its files, then its name"""
-    archive, opened = folder / f".{order.name}.zip", folder / f".{order.name}.open"
-    for last in (False, True):  # an archive that two halves of an older file were put together to is got once more
-        _tried(lambda: server.fetch(order.uid, archive, heard), patience)
-        shutil.rmtree(opened, ignore_errors=True)
+def _get(
+    server: Server, order: _Order, folder: Path, patience: Patience, heard: Callable[[int], None]
+) -> Refused | None:
+    """One series, or why not; an archive that two halves of an older file were put together to is got once more"""
+    for last in (False, True):
         try:
-            files = unpack(archive, opened, order.size)
-            if files != order.files:
-                raise Refused("damaged archive", f"{files} of {order.files} files")
+            _get_once(server, order, folder, patience, heard)
         except Refused as error:
-            shutil.rmtree(opened, ignore_errors=True)
-            archive.unlink(missing_ok=True)
             if last or error.reason != "damaged archive":
-                raise
-            continue
+                return error
+        except OSError as error:  # files of ours: those of connections are behind `_tried`
+            return Refused("not written", errno.errorcode.get(error.errno or 0, type(error).__name__))
+        else:
+            return None
+    return None
+
+
+def _get_once(server: Server, order: _Order, folder: Path, patience: Patience, heard: Callable[[int], None]) -> None:
+    """One series: its archive, then its files, then its name; of what is no good nothing is left"""
+    archive, opened = folder / f".{order.name}.zip", folder / f".{order.name}.open"
+    shutil.rmtree(opened, ignore_errors=True)
+    try:
+        _tried(lambda: server.fetch(order.uid, archive, heard, room(order.size, order.files)), patience)
+        files = unpack(archive, opened, order.size)
+        if files != order.files:
+            raise Refused("damaged archive", f"{files} of {order.files} files")
         opened.rename(folder / order.name)
         archive.unlink()
-        return
+    except Refused as error:
+        if error.reason != "connection cut":  # the next run goes on with what came
+            archive.unlink(missing_ok=True)
+        raise
+    finally:
+        shutil.rmtree(opened, ignore_errors=True)
 
 
 def _tried(ask: Callable[[], T], patience: Patience) -> T:
@@ -141,10 +171,10 @@ def _tried(ask: Callable[[], T], patience: Patience) -> T:
             return ask()
         except TROUBLE as error:
             code = getattr(error, "code", None)
-            if code in (400, 401, 403, 404):
+            if code in _GONE:
                 raise Refused("not on the server", f"it answers {code}") from None
-            if code == 416:  # nothing is left to send: the archive is whole
-                return None  # type: ignore[return-value]
+            if getattr(error, "errno", None) in NO_ROOM:
+                raise
             if attempt + 1 < patience.tries:
-                patience.sleep(patience.wait * 2**attempt)
+                patience.sleep(max(patience.wait * 2**attempt, min(asked_to_wait(error), _LONGEST)))
     raise Refused("connection cut", f"{patience.tries} tries")

@@ -29,6 +29,7 @@ REASONS = {
     "connection cut": "the download did not get through, however often it was tried",
     "unsafe archive": "a name that leads elsewhere, a link, or more data than was announced",
     "damaged archive": "no archive, or files that are not what their checksums say",
+    "not written": "the disk is full, or the folder may not be written to",
 }
 
 
@@ -39,6 +40,9 @@ class Refused(Exception):
         assert reason in REASONS, reason
         super().__init__(f"{reason}: {detail or REASONS[reason]}")
         self.reason, self.detail = reason, detail
+
+    def __reduce__(self) -> tuple[type[Refused], tuple[str, str]]:
+        return Refused, (self.reason, self.detail)  # from one process to another
 
 
 @dataclass
