@@ -9,16 +9,16 @@ import re
 from pathlib import Path
 
 from pellucid.core.method import PACES
-from pellucid.core.registry import METHODS, METRICS, resolve
+from pellucid.core.registry import ESTIMATORS, METHODS, METRICS, resolve
 
 README = Path(__file__).parents[1] / "README.md"
 TAXONOMY = Path(__file__).parent / "taxonomy.md"
 
 
 def methods() -> str:
-    """One line per public method."""
+    """One line per public method, and per model that can be read."""
     lines = ["| method | question | needs | inputs | adds up | error bar |", "|---|---|---|---|---|---|"]
-    for name in METHODS:
+    for name in (*METHODS, *ESTIMATORS):
         card = resolve(name).card
         marks = " | ".join("yes" if flag else "" for flag in (card.complete, card.sampled))
         lines.append(f"| `{name}` | {card.question} | {card.access} | {', '.join(card.inputs)} | {marks} |")
@@ -37,12 +37,13 @@ def metrics() -> str:
 def taxonomy() -> str:
     """A section per question, and in it a line per method: scope, access, output, cost, strengths, weaknesses."""
     parts: list[str] = []
+    head = "| method | scope | any model | needs | hands back | cost | strengths | weaknesses |"
     for verb in dict.fromkeys(resolve(name).card.verb for name in METHODS):
         asked = (resolve(verb).__doc__ or "").partition("?")[0] + "?"
-        head = "| method | scope | any model | needs | hands back | cost | strengths | weaknesses |"
         parts += [f"## `{verb}`: {asked}", "", head, "|---" * 8 + "|"]
         parts += [_taxon(name) for name in METHODS if resolve(name).card.verb == verb] + [""]
-    return "\n".join(parts).rstrip()
+    parts += ["## Models that need no explaining", "", head, "|---" * 8 + "|", *map(_taxon, ESTIMATORS)]
+    return "\n".join(parts)
 
 
 def _taxon(name: str) -> str:

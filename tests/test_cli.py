@@ -29,7 +29,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 import pellucid as pc
 from pellucid.cli import screen
 from pellucid.cli.app import app
-from pellucid.core.registry import METHODS
+from pellucid.core.registry import ESTIMATORS, METHODS
 
 MODELS = """
     import ctypes, os, time
@@ -461,16 +461,16 @@ def test_methods_lists_every_method_with_its_card(run):
     result = run("methods")
     assert result.exit_code == 0 and max(map(len, result.stdout.splitlines())) <= 80
     text = " ".join(result.stdout.split())
-    for name in METHODS:
+    for name in (*METHODS, *ESTIMATORS):
         card = getattr(pc, name).card
         assert name in text and " ".join(card.question.split()[:3]) in text
         assert f"{card.verb}, needs: {card.access}" in text
     listed = document(run("methods", "--json"))
-    assert [one["name"] for one in listed] == list(METHODS)
+    assert [one["name"] for one in listed] == [*METHODS, *ESTIMATORS]
     assert all(one["card"]["question"] == getattr(pc, one["name"]).card.question for one in listed)
 
 
-@pytest.mark.parametrize("name", [*METHODS, "Deletion", "Grid", "Margin"])
+@pytest.mark.parametrize("name", [*METHODS, *ESTIMATORS, "Deletion", "Grid", "Margin"])
 def test_one_method_in_full(run, name: str):
     result = run("methods", name)
     assert result.exit_code == 0, result.output

@@ -16,8 +16,10 @@ def words(ax) -> str:
 @pytest.mark.parametrize("kind", [pc.RuleList, pc.DecisionSet])
 def test_rules_have_words_answers_and_bars(kind):
     X, y = people()
-    card = kind().fit(X, y).on_a_page()
+    model = kind().fit(X, y)
+    card = model.on_a_page()
     ax = pc.plot.show(card)
+    assert words(pc.plot.show(model)) == words(ax)
     said = words(ax).replace("\n", " ")
     for rule in card.rules:
         assert (
@@ -35,8 +37,8 @@ def test_rules_have_words_answers_and_bars(kind):
 
 def test_points_and_risks_are_on_the_page():
     X, y = people()
-    card = pc.ScoringSystem(max_rounds=0, max_terms=6).fit(X, y).on_a_page()
-    ax = pc.plot.show(card)
+    model = pc.ScoringSystem(max_rounds=0, max_terms=6).fit(X, y)
+    card, ax = model.on_a_page(), pc.plot.show(model)
     said = words(ax)
     assert all(term in said for term in card.terms) and "add up the points for >50k" in said
     assert all(f"{p:+.0f}".replace("-", "−") in said for p in card.points)

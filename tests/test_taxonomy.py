@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 import pellucid as pc
-from pellucid.core.registry import METHODS, VERBS
+from pellucid.core.registry import ESTIMATORS, METHODS, VERBS
 
 PAGE = Path(__file__).parents[1] / "docs" / "taxonomy.md"
 
@@ -99,6 +99,10 @@ def test_what_the_guide_says_of_each_is_on_its_card():
 
 def test_what_is_post_hoc_and_what_is_the_model_itself():
     assert [name for name in METHODS if getattr(pc, name).card.intrinsic] == ["CAM"]
+    for name in ESTIMATORS:
+        card = getattr(pc, name).card
+        assert card.intrinsic and card.scope == "global" and not card.agnostic
+        assert f"\n| `{name}` | global, intrinsic | no |" in PAGE.read_text(encoding="utf-8")
     assert {name for name in METHODS if getattr(pc, name).card.fails} == {
         "GuidedBackprop",
         "Deconvnet",

@@ -46,8 +46,8 @@ def field_options(method: Any, taken: set[str]) -> list[FieldOption]:
     return made
 
 
-def hints_of(cls: type) -> dict[str, Any]:
-    """The types of a dataclass's fields."""
+def hints_of(cls: Any) -> dict[str, Any]:
+    """The types of a dataclass's fields, or of a function's arguments."""
     return typing.get_type_hints(cls)
 
 

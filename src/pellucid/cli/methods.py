@@ -11,9 +11,9 @@ import click
 from pellucid.cli.fields import about, described, hints_of
 from pellucid.cli.kinds import unknown
 from pellucid.cli.output import plain, print_json
-from pellucid.core.registry import MASKERS, METHODS, METRICS, TARGETS, resolve
+from pellucid.core.registry import ESTIMATORS, MASKERS, METHODS, METRICS, TARGETS, VERBS, resolve
 
-_KINDS = {"method": METHODS, "metric": METRICS, "masker": MASKERS, "target": TARGETS}
+_KINDS = {"method": METHODS, "estimator": ESTIMATORS, "metric": METRICS, "masker": MASKERS, "target": TARGETS}
 _SPELLED = {name: kind for kind, table in _KINDS.items() for name in table}
 
 
@@ -30,7 +30,7 @@ def methods(name: str | None, as_json: bool) -> None:
     if name is not None and name not in _SPELLED:
         raise click.BadParameter(unknown(name, "method", _SPELLED), param_hint="NAME")
     if as_json:
-        print_json([card_of(each) for each in METHODS] if name is None else card_of(name))
+        print_json([card_of(each) for each in (*METHODS, *ESTIMATORS)] if name is None else card_of(name))
     elif name is None:
         _show_all()
     else:
@@ -40,8 +40,7 @@ def methods(name: str | None, as_json: bool) -> None:
 def card_of(name: str) -> dict[str, Any]:
     """All that is known of a public value: its kind, docstring, card and fields."""
     cls = resolve(name)
-    hints = hints_of(cls)
-    card = getattr(cls, "card", None)
+    card, hints = getattr(cls, "card", None), hints_of(cls if dataclasses.is_dataclass(cls) else cls.__init__)
     return {
         "name": name,
         "kind": _SPELLED[name],
@@ -51,10 +50,10 @@ def card_of(name: str) -> dict[str, Any]:
             {
                 "name": field.name,
                 "type": described(hints[field.name]),
-                "default": None if field.default is dataclasses.MISSING else repr(field.default),
+                "default": None if field.default is field.empty else repr(field.default),
                 "about": about(cls, field.name),
             }
-            for field in dataclasses.fields(cls)
+            for field in inspect.signature(cls).parameters.values()
         ],
     }
 
@@ -66,7 +65,7 @@ def _show_all() -> None:
 
     from pellucid.cli import screen
 
-    console, cards = screen.out(), {name: resolve(name).card for name in METHODS}
+    console, cards = screen.out(), {name: resolve(name).card for name in (*METHODS, *ESTIMATORS)}
     widest = max(map(len, cards))
     for group in dict.fromkeys((card.verb, card.access) for card in cards.values()):
         console.print(Text(_heading(*group), style=screen.LOUD))
@@ -84,6 +83,8 @@ def _show_all() -> None:
 
 
 def _heading(verb: str, access: str) -> str:
+    if verb not in VERBS:
+        return f"Models that need no explaining.  {verb}, needs: {access}"
     asked = (inspect.getdoc(resolve(verb)) or verb).partition("?")[0]
     return f"{asked}?  {verb}, needs: {access}"
 

@@ -26,10 +26,10 @@ PACES = {0: "no", 1: "a few", 10: "tens", 100: "hundreds", 1000: "thousands"}  #
 class Card:
     """What a reader must know of a method before believing it; the documentation's tables and `advise` come from here.
 
-    `verb` is the question that the method answers, by the name of the verb that asks it. `rows` are the model rows of one
-    explained row with the defaults and one reference row (of one training example, where those are asked about), to a power of
-    ten; 0 means that the model is not asked. `fails` names a check that it is known to fail. `intrinsic` says that the values
-    are the model's own computation, not a view of it from outside.
+    `verb` is the question that the method answers, by the name of the verb that asks it ("fit" for a model that can be read).
+    `rows` are the model rows of one explained row with the defaults and one reference row (of one training example, where those are
+    asked about), to a power of ten; 0 means that the model is not asked. `fails` names a check that it is known to fail.
+    `intrinsic` says that the values are the model's own computation, not a view of it from outside.
     """
 
     question: str
@@ -51,8 +51,8 @@ class Card:
 
     @property
     def agnostic(self) -> bool:
-        """Whether any model will do, because it is only asked or not needed at all."""
-        return self.access == "black box" or self.rows == 0
+        """Whether any model will do, because it is only asked or not needed at all; a model that can be read is its own."""
+        return (self.access == "black box" or self.rows == 0) and not self.intrinsic
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -107,3 +107,11 @@ class PointsCard(Record):
         import pandas as pd
 
         return pd.DataFrame({"term": self.terms, "points": self.points})
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """A fitted model that can be read."""
+
+    def on_a_page(self) -> RuleCard | PointsCard:
+        """The model as a record that is drawn, printed and kept."""

@@ -235,6 +235,10 @@ ESTIMATORS = {
     "RuleList": "pellucid.methods.glassbox.rule_list",
     "DecisionSet": "pellucid.methods.glassbox.decision_set",
     "ScoringSystem": "pellucid.methods.glassbox.scoring_system",
+}
+
+# One page on a model that can be read.
+CARDS = {
     "model_card": "pellucid.methods.glassbox.reading",
     "card_page": "pellucid.report.card_page",
 }
@@ -263,6 +267,7 @@ PUBLIC: dict[str, str] = {
     **SOLVERS,
     **TRAINING,
     **ESTIMATORS,
+    **CARDS,
     **LABELS,
 }
 

@@ -21,7 +21,7 @@ from pellucid.core.errors import InputError
 from pellucid.core.examples import Examples
 from pellucid.core.influence import Influence
 from pellucid.core.label_errors import LabelErrors
-from pellucid.core.model_card import PointsCard, RuleCard
+from pellucid.core.model_card import PointsCard, Readable, RuleCard
 from pellucid.core.positional import PositionalBias
 from pellucid.core.probe_result import ProbeResult
 from pellucid.core.records import Attribution, Importance
@@ -62,7 +62,10 @@ from pellucid.plot._visualization import visualization
 
 @singledispatch
 def show(record: Any, row: int | None = None, ax: Axes | None = None) -> Axes:
-    """Draw the usual plot of a record; `row` chooses one row of an attribution (None: all of a table, else the first)."""
+    """Draw the usual plot of a record, or of a fitted model that can be read.
+
+    `row` chooses one row of an attribution (None: all of a table, else the first).
+    """
     known = ", ".join(sorted(kind.__name__ for kind in show.registry if kind is not object))
     raise InputError(f"there is no usual plot of a {type(record).__name__}: give one of {known}.")
 
@@ -194,3 +197,8 @@ def _(record: RuleCard, row: int | None = None, ax: Axes | None = None) -> Axes:
 @show.register
 def _(record: PointsCard, row: int | None = None, ax: Axes | None = None) -> Axes:
     return points_card(record, ax)
+
+
+@show.register
+def _(record: Readable, row: int | None = None, ax: Axes | None = None) -> Axes:
+    return show(record.on_a_page(), row, ax)

@@ -8,11 +8,13 @@ that most of its rows have.
 from __future__ import annotations
 
 import time
+from typing import ClassVar
 
 import numpy as np
 
 from pellucid.core.budget import Receipt, versions
 from pellucid.core.errors import InputError
+from pellucid.core.method import Card
 from pellucid.core.model_card import RuleCard
 from pellucid.methods.glassbox.deciding import FirstRule
 from pellucid.methods.glassbox.fitting import Material, Progress, check_counts, check_share
@@ -29,6 +31,22 @@ class DecisionSet(FirstRule):
     class with a rule earns `class_bonus`. Afterwards `rules_`, `objective_`, `bound_` (three times it, or what no set
     can exceed, whichever is less) and `local_optimum_`.
     """
+
+    card: ClassVar[Card] = Card(
+        question="Which few rules, each true by itself, say what is what?",
+        scope="global",
+        access="training data",
+        inputs=("table",),
+        output="a classifier: rules in no order with the rows they hold for, and a bound of what no set can exceed",
+        cost="no row of another model; a local search over mined rules",
+        strengths="every rule can be read alone; short, few, with little overlap",
+        weaknesses="seven prices to choose; within a third of the best only where the search ends; where rules "
+        "contradict each other, their F1 score decides",
+        paper="Lakkaraju, Bach & Leskovec 2016",
+        rows=0,
+        verb="fit",
+        intrinsic=True,
+    )
 
     def __init__(
         self,

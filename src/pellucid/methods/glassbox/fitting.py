@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from pellucid.core.errors import InputError
 from pellucid.core.frames import is_frame
+from pellucid.core.method import Card
 from pellucid.core.model_card import PointsCard, RuleCard
 from pellucid.core.schema import Column
 from pellucid.methods.glassbox.columns import Columns
@@ -45,6 +46,7 @@ class Material:
 class Glassbox(ClassifierMixin, BaseEstimator, ABC):
     """A classifier that can be read."""
 
+    card: ClassVar[Card]
     _binary: ClassVar[bool] = False
     classes_: np.ndarray
     names_: tuple[str, ...] | None = None  # of an array's columns, where somebody knows them

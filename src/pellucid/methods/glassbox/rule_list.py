@@ -15,12 +15,13 @@ with the bound that no other list of the pool can go below.
 from __future__ import annotations
 
 import time
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from pellucid.core.budget import Receipt, versions
 from pellucid.core.errors import InputError
+from pellucid.core.method import Card
 from pellucid.core.model_card import RuleCard
 from pellucid.methods.glassbox.deciding import FirstRule
 from pellucid.methods.glassbox.fitting import Material, Progress, check_counts, check_share
@@ -41,6 +42,22 @@ class RuleList(FirstRule):
     conjunctions are searched. The search ends after `max_nodes` prefixes or `time_limit` seconds. Afterwards `rules_`,
     `objective_`, `bound_`, `gap_` = 1 - bound / objective.
     """
+
+    card: ClassVar[Card] = Card(
+        question="Which short list of rules predicts about as well, each read only where those before it do not hold?",
+        scope="global",
+        access="training data",
+        inputs=("table",),
+        output="a classifier: rules in order with their probabilities, and how far from the best list it may be",
+        cost="no row of another model; up to `max_nodes` beginnings of lists",
+        strengths="read as it predicts; says how far from the best it may be; probabilities that can be used",
+        weaknesses="a rule means what it says only where those before it fail; numbers are cut into bins; large gaps where many "
+        "rules are needed",
+        paper="Letham, Rudin, McCormick & Madigan 2015; Angelino, Larus-Stone, Alabi, Seltzer & Rudin 2018",
+        rows=0,
+        verb="fit",
+        intrinsic=True,
+    )
 
     def __init__(
         self,

@@ -13,13 +13,14 @@ be whole. The search is over the terms that `screening` keeps, and so is the bou
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import expit
 
 from pellucid.core.budget import Receipt, versions
 from pellucid.core.errors import InputError
+from pellucid.core.method import Card
 from pellucid.core.model_card import PointsCard
 from pellucid.methods.glassbox.fitting import Glassbox, Material, Progress, check_counts, check_share
 from pellucid.methods.glassbox.literals import Literal, literals_of, truth
@@ -43,6 +44,21 @@ class ScoringSystem(Glassbox):
     """
 
     _binary = True
+
+    card: ClassVar[Card] = Card(
+        question="Which whole points for a few conditions add up to the chance of the second class?",
+        scope="global",
+        access="training data",
+        inputs=("table",),
+        output="a classifier of two classes: points per condition, the chance of every sum, and how far from the best they may be",
+        cost="no row of another model; up to `max_rounds` mixed-integer programs",
+        strengths="added up by hand; fitted by the likelihood, so that chances can be used; proven where the search ends",
+        weaknesses="two classes only; numbers are cut into bins; one condition cannot depend on another",
+        paper="Ustun & Rudin 2019",
+        rows=0,
+        verb="fit",
+        intrinsic=True,
+    )
 
     def __init__(
         self,
