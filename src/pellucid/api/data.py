@@ -57,8 +57,8 @@ def influence(
 
     Parameters
     ----------
-    model : a torch module, as it is after training.
-    train, query : tuples of arrays with examples first, as in (X, y), or a torch Dataset.
+    model : a torch module, as it is after training; or TextModel(network, tokenizer).
+    train, query : tuples of arrays with examples first, as in (X, y), or a torch Dataset; (texts, y) for a model of texts.
     method : a method value or its spelling; None takes InfluenceFunctions().
     task : `task(model, batch) -> (b,)`, the loss of each training example without penalties; None takes CrossEntropy() where
         the last part of an example is a whole number, else SquaredError().

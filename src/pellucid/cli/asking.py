@@ -91,7 +91,7 @@ def _explained(
     from pellucid.cli.data import count, suited
 
     x, names = suited(model, table.take(index).x)
-    reference = usual(model, table, x, material)
+    reference = usual(model, table, x, material, texts=getattr(getattr(question, "method", None), "reads", False))
     record = _watched(question, model, x, None if reference is None else reference.x, names)
     return (
         record,
@@ -101,11 +101,14 @@ def _explained(
     )
 
 
-def usual(model: Any, table: Rows, x: Any, material: Material) -> Rows | None:
-    """Reference rows: of the other file, or of this one if it holds a table; none for pictures unless given."""
+def usual(model: Any, table: Rows, x: Any, material: Material, texts: bool = False) -> Rows | None:
+    """Reference rows: of the other file, or of this one if it holds a table; none for pictures unless given.
+
+    Nor for texts, unless the method reads `texts`.
+    """
     from pellucid.cli.data import read_features, reference
 
-    if material.size == 0 or getattr(x, "ndim", 2) == 1:  # texts need no reference
+    if material.size == 0 or (getattr(x, "ndim", 2) == 1 and not texts):
         return None
     if material.background is not None:
         return reference(model, read_features(material.background, material.label), x, material.size)

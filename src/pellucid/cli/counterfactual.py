@@ -48,6 +48,7 @@ def counterfactual(
     pellucid counterfactual --model model.skops --data rows.csv --label kind --target good
     pellucid counterfactual --model model.skops --data rows.csv --method Recourse --constraint "Immutable('sex')"
     pellucid counterfactual --model app.models:build --data photos.npy --method SEDC --masker "Superpixels()"
+    pellucid counterfactual --model reader.skops --data reviews.csv --label loved --method Substitution --background more.csv
     """
     more = {"constraints": list(constraints) or None, "density": density}
     question = Question(method, target, masker, budget, verb="counterfactual", more=more)

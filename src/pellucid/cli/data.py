@@ -174,16 +174,25 @@ def _read_arrays(path: Path, label: str | None) -> Rows:
     return Rows(x, y, path.name)
 
 
-def as_classes(known: np.ndarray, *labels: np.ndarray) -> tuple[list[np.ndarray], list[str] | None]:
-    """Labels as the numbers of a network's outputs: numbers stay, words become their place among the known ones, sorted."""
+def as_classes(known: np.ndarray, *labels: np.ndarray, model: Any = None) -> tuple[list[np.ndarray], list[str] | None]:
+    """Labels as the numbers of a network's outputs: numbers stay, words become their place among the model's names of its classes,
+    or else among the known ones, sorted."""
     if known.dtype.kind in "iufb":
         return list(labels), None
     names = sorted({str(label) for label in known.tolist()})
+    own = _class_names(model)
+    names = own if set(names) <= set(own) else names
     place = {name: number for number, name in enumerate(names)}
     for label in (str(label) for lot in labels for label in lot.tolist()):
         if label not in place:
             raise InputError(f"no training row has the label {label!r}{_instead(label, names)}")
     return [np.array([place[str(label)] for label in lot.tolist()], dtype=int) for lot in labels], names
+
+
+def _class_names(model: Any) -> list[str]:
+    """What a transformers network calls its outputs."""
+    named = getattr(getattr(getattr(model, "model", None), "config", None), "id2label", None) or {}
+    return [str(named[place]) for place in sorted(named)]
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:

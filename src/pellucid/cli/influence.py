@@ -100,7 +100,7 @@ def _traced(source: Source, asked: Asked) -> tuple[Influence, Known]:
     index = choose(asked.rows, len(queried), queried.source)
     query, model = queried.take(index), source.load()
     assert train.y is not None and query.y is not None
-    labels, classes = as_classes(train.y, train.y, query.y)
+    labels, classes = as_classes(train.y, train.y, query.y, model=model)
     pairs = [(_suited(model, rows, train), y) for rows, y in zip((train, query), labels, strict=True)]
     with doubting(train), screen.progress("following gradients") as heard:
         record = resolve("influence")(

@@ -104,6 +104,10 @@ class TokenizedAdapter(Adapter):
         )
         return self.net, Inputs(ids, None, Form(), None, padded, inputs.batch_size, told, said)
 
+    def padded(self, texts: list[str]) -> dict[str, np.ndarray]:
+        """What the network takes by name, (n, t) each, all filled up to the longest text."""
+        return self._padded(self.encode(texts).inputs, np.arange(len(texts)))
+
     def _ask(self, encoded: Tokenized, scale: str) -> np.ndarray:
         """Batches from short to long -> outputs (b, k)"""
         outputs: list[Any] = [None] * len(encoded.lengths)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -31,6 +31,7 @@ class CounterfactualMethod(Method):
     """Finds what would change an answer. `queries` is how many model rows one row may cost."""
 
     queries: int
+    reads: ClassVar[bool] = False  # whether its background is texts
 
 
 class ColumnMethod(CounterfactualMethod):

@@ -47,7 +47,7 @@ def counterfactual(
 ) -> Counterfactuals:
     """See `pellucid.api.counterfactual`."""
     chosen, meter = as_method(method), Meter(budget or Budget(), progress)
-    texts, background = (background, None) if isinstance(chosen, Substitution) else (None, background)
+    texts, background = (background, None) if chosen.reads else (None, background)
     ready = prepare(model, x, background=background, names=names, extra=extra, batch_size=batch_size)
     if isinstance(chosen, SEDC | Substitution):
         _only_hides(type(chosen).__name__, constraints=constraints, scm=scm, density=density)

@@ -33,6 +33,7 @@ class Substitution(CounterfactualMethod):
     candidates: int = 30
     search: SEDC = SEDC()
 
+    reads: ClassVar[bool] = True
     card: ClassVar[Card] = Card(
         question="Which words, had they been others, would have changed the answer?",
         scope="local",

@@ -16,7 +16,8 @@ from pellucid.core.registry import need
 from pellucid.methods.influence.base import Found, InfluenceMethod, Progress
 from pellucid.methods.influence.ekfac import EKFAC
 from pellucid.methods.influence.influence_functions import InfluenceFunctions
-from pellucid.models.training.losses import CrossEntropy, SquaredError
+from pellucid.models.text import TextModel
+from pellucid.models.training.losses import CrossEntropy, Loss, SquaredError
 
 if TYPE_CHECKING:
     from pellucid.models.torch import TorchAdapter
@@ -39,6 +40,12 @@ def influence(
     """See `pellucid.api.influence`."""
     chosen, meter = as_method(method), Meter()
     _check_given(chosen, checkpoints, factors)
+    reader = None
+    if isinstance(model, TextModel):
+        from pellucid.models.training.texts import Reader
+
+        reader, model = Reader(model), model.model
+        train, query = reader.examples(train, "train"), reader.examples(query, "query")
     adapter = _adapter(model)
     from pellucid.models.training.checkpoints import read_checkpoints
     from pellucid.models.training.gradients import Training
@@ -48,6 +55,8 @@ def influence(
         Samples(given, who, adapter.dtype, adapter.device) for given, who in ((train, "train"), (query, "query"))
     )
     told = _usual(rows.take(np.arange(1))) if task is None else task
+    if reader is not None:
+        told, measurement = reader.loss(told), reader.loss(measurement)
     with adapter.session(), _explained():
         training = Training(model, rows, asked, told, measurement or told, chosen.parameters, meter)
         training.factors = factors
@@ -98,7 +107,7 @@ def _adapter(model: Any) -> TorchAdapter:
     if not isinstance(model, torch.nn.Module):
         raise MethodError(
             f"influence follows gradients in a network's parameters and got a {type(model).__name__}: give a torch module (a "
-            "linear or logistic model is one torch.nn.Linear)."
+            "linear or logistic model is one torch.nn.Linear), or TextModel(network, tokenizer)."
         )
     from pellucid.models.torch import TorchAdapter
 
@@ -132,6 +141,4 @@ def _usual(example: tuple[Any, ...]) -> Task:
 
 
 def _name(task: Task) -> str:
-    return getattr(
-        task, "__name__", repr(task) if isinstance(task, CrossEntropy | SquaredError) else type(task).__name__
-    )
+    return getattr(task, "__name__", repr(task) if isinstance(task, Loss) else type(task).__name__)
