@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.core.registry import need
+from pellucid.studies.lung_ct.headers import MOST_PIXELS
 from pellucid.studies.lung_ct.refusals import Refused
 
 NODULE, SMALL, OTHER = "nodule", "small nodule", "no nodule"
@@ -31,7 +32,10 @@ RATINGS = (
     "texture",
     "malignancy",
 )
-_LARGEST = 200 * 1024 * 1024  # bytes of a file; the largest of the collection has 2 MB
+_LARGEST = 20 << 20  # bytes of a file; the largest of the collection has 2 MB
+_MOST_MARKS = 5000  # of a file; 265 at most in the collection
+_WORST = 6  # rating; scales end at 4, 5 or 6
+_FURTHEST = 10_000.0  # mm, of a height
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +124,8 @@ def _ct(root: Any) -> Reading:
     series = _text(header, "SeriesInstanceUid")
     sessions = list(_children(root, "readingSession"))
     marks = tuple(mark for reader, session in enumerate(sessions) for mark in _marks(session, reader))
+    if len(marks) > _MOST_MARKS:
+        raise Refused("not XML", f"{len(marks):,} marks")
     return Reading(series, "CT", len(sessions), marks)
 
 
@@ -146,7 +152,10 @@ def _marks(session: Any, reader: int) -> Iterator[Mark]:
 
 def _ratings(mark: Any) -> dict[str, int]:
     given = next(_children(mark, "characteristics"), ())
-    return {_local(item.tag): int(item.text) for item in given if _local(item.tag) in RATINGS}
+    found = {_local(item.tag): int(item.text) for item in given if _local(item.tag) in RATINGS}
+    if not all(0 <= rating <= _WORST for rating in found.values()):
+        raise ValueError("no rating")
+    return found
 
 
 def _outline(roi: Any) -> Outline:
@@ -155,7 +164,7 @@ def _outline(roi: Any) -> Outline:
     inside = next(_children(roi, "inclusion"), None)
     return Outline(
         _text(roi, "imageSOP_UID"),
-        0.0 if height is None else float(height.text),
+        0.0 if height is None else _height(height.text),
         inside is None or (inside.text or "").strip().upper() != "FALSE",
         _pixel_places(points),
     )
@@ -164,12 +173,19 @@ def _outline(roi: Any) -> Outline:
 def _place(mark: Any) -> Outline:
     locus = _child(mark, "locus")
     point = (int(_text(locus, "xCoord")), int(_text(locus, "yCoord")))
-    return Outline(_text(mark, "imageSOP_UID"), float(_text(mark, "imageZposition")), True, _pixel_places([point]))
+    return Outline(_text(mark, "imageSOP_UID"), _height(_text(mark, "imageZposition")), True, _pixel_places([point]))
+
+
+def _height(text: str) -> float:
+    value = float(text)
+    if not abs(value) <= _FURTHEST:
+        raise ValueError("no height")
+    return value
 
 
 def _pixel_places(points: list[tuple[int, int]]) -> np.ndarray:
     made = np.array(points, np.int64).reshape(-1, 2)
-    if not len(made) or made.min() < 0 or made.max() > 65535:
+    if not len(made) or made.min() < 0 or made.max() >= MOST_PIXELS:
         raise ValueError("no pixel of a slice")
     return made
 

@@ -92,7 +92,9 @@ def _jobs(
 def read_all(readings: str | Path, tally: Tally) -> dict[str, Reading]:
     """The readers' files below a folder, by the series that they speak of; the first file of a series counts."""
     spoken: dict[str, Reading] = {}
-    for path in sorted(Path(readings).rglob("*.xml")):
+    if not Path(readings).is_dir():
+        raise InputError(f"there is no folder {Path(readings).name!r}: give the one that holds the readers' files.")
+    for path in sorted(path for path in Path(readings).rglob("*") if path.suffix.lower() == ".xml"):
         try:
             reading = parse(path)
             if reading.modality != "CT":
@@ -124,6 +126,14 @@ def attempt(job: Job) -> Tally:
         tally.used = 1
     except Refused as error:
         tally.refuse(job.scan, error)
+    except (
+        ArithmeticError,
+        LookupError,
+        MemoryError,
+        TypeError,
+        ValueError,
+    ) as error:  # one scan does not end a run of many
+        tally.refuse(job.scan, Refused("not understood", type(error).__name__))
     return tally
 
 

@@ -1,64 +1,33 @@
 """DICOM series: found in a folder, told apart by their UID, sorted by position, checked, and stacked into a volume.
 
     position of voxel (z, y, x) = ImagePositionPatient of slice z + y * row spacing * second direction + x * column spacing * first
-    HU = RescaleSlope * stored value + RescaleIntercept
 
 File names, instance numbers and slice locations are not believed: slices are sorted along the normal of the plane they lie in.
-The first look reads headers only; pixels are read of series that are used, one series at a time.
+The first look reads headers only (`headers.py`); pixels (`pixels.py`) are read of series that are used, one series at a time.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pellucid.core.errors import InputError
 from pellucid.core.registry import need
+from pellucid.studies.lung_ct import headers
 from pellucid.studies.lung_ct.geometry import affine_of
+from pellucid.studies.lung_ct.headers import Slice
+from pellucid.studies.lung_ct.pixels import hounsfield
 from pellucid.studies.lung_ct.refusals import Refused, Tally
 
 FEWEST = 3  # slices of a volume
-LOWEST = -1024.0  # HU; what scanners write outside of their circle is lower, and is air
 _STRAY = 0.02  # of the distance between slices: how far it may vary, and how far a slice may lie beside the normal
 _TILT = 0.5  # degrees
-_NEEDED = (
-    "SOPInstanceUID",
-    "SeriesInstanceUID",
-    "PatientID",
-    "ImagePositionPatient",
-    "ImageOrientationPatient",
-    "PixelSpacing",
-)
-_WANTED = (
-    "StudyInstanceUID",
-    "Modality",
-    "ImageType",
-    "Rows",
-    "Columns",
-    "GantryDetectorTilt",
-    "SamplesPerPixel",
-    "NumberOfFrames",
-)
-
-
-@dataclass(frozen=True)
-class Slice:
-    """Where one slice lies; no pixels yet."""
-
-    path: Path
-    sop: str
-    position: tuple[float, float, float]
-    directions: tuple[float, ...]  # six: along a row, along a column
-    spacing: tuple[float, float]  # between rows, between columns
-    shape: tuple[int, int]
-    tilt: float
+_LONGEST = 3000.0  # mm of a volume along each side
 
 
 @dataclass(frozen=True)
@@ -99,24 +68,20 @@ def find(folder: str | Path, tally: Tally) -> list[Series]:
     if not Path(folder).is_dir():
         raise InputError(f"there is no folder {Path(folder).name!r}: give the one that holds the DICOM files.")
     slices: dict[str, list[Slice]] = defaultdict(list)
-    whose: dict[str, set[tuple[str, str]]] = defaultdict(set)  # (patient, study)
     for path in _files(Path(folder)):
         try:
-            header = _header(path)
-            if header is not None:
-                slices[str(header.SeriesInstanceUID)].append(_slice(path, header))
-                whose[str(header.SeriesInstanceUID)].add(
-                    (str(header.PatientID), str(header.get("StudyInstanceUID", "")))
-                )
+            if (one := headers.look(path)) is not None:
+                slices[one.series].append(one)
         except Refused as error:
             tally.refuse("a file", error)
     found = []
     for uid in sorted(slices):
-        if len(whose[uid]) > 1:
+        whose = {one.whose for one in slices[uid]}
+        if len(whose) > 1:
             tally.refuse("a series", Refused("mixed series", "slices of several patients or studies"))
-            continue
-        patient, study = next(iter(whose[uid]))
-        found.append(Series(uid, study, patient, tuple(slices[uid])))
+        else:
+            (patient, study) = whose.pop()
+            found.append(Series(uid, study, patient, tuple(slices[uid])))
     return found
 
 
@@ -125,55 +90,6 @@ def _files(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.is_symlink():
             yield path
-
-
-def _header(path: Path) -> Any:
-    """The header of a CT slice; None for a file that does not claim to be DICOM."""
-    import pydicom
-    from pydicom.errors import InvalidDicomError
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # odd values are common, and are checked here
-            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[*_NEEDED, *_WANTED])
-            _check(header)
-            return header
-    except InvalidDicomError:
-        if path.suffix.lower() not in (".dcm", ".ima"):
-            return None
-        raise Refused("not DICOM", "no DICOM preamble") from None
-    except Refused:
-        raise
-    except Exception as error:  # damaged files raise whatever they hit first
-        raise Refused("not DICOM", f"damaged ({type(error).__name__})") from None
-
-
-def _check(header: Any) -> None:
-    modality = str(header.get("Modality", "none"))
-    if modality != "CT":
-        raise Refused("not CT", f"modality {modality[:16]}")
-    kinds = [str(kind).upper() for kind in header.get("ImageType", [])]
-    if "LOCALIZER" in kinds or int(header.get("SamplesPerPixel", 1)) != 1:
-        raise Refused("no axial image")
-    if int(header.get("NumberOfFrames", None) or 1) != 1:
-        raise Refused("no axial image", "several frames in one file")
-    if missing := [name for name in _NEEDED if header.get(name) in (None, "")]:
-        raise Refused("incomplete header", f"no {', '.join(missing)}")
-
-
-def _slice(path: Path, header: Any) -> Slice:
-    try:
-        position, directions, spacing = (
-            tuple(float(number) for number in header[name].value)
-            for name in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
-        )
-        shape = (int(header.Rows), int(header.Columns))
-        tilt = float(header.get("GantryDetectorTilt", None) or 0.0)
-    except (AttributeError, TypeError, ValueError):
-        raise Refused("incomplete header", "a position, a spacing or a size is no number") from None
-    if (len(position), len(directions), len(spacing)) != (3, 6, 2) or not min(spacing) > 0:
-        raise Refused("incomplete header", "position, orientation or spacing of the wrong length")
-    return Slice(path, str(header.SOPInstanceUID), position, directions, spacing, shape, tilt)  # type: ignore[arg-type]
 
 
 def read(series: Series, tally: Tally) -> Scan:
@@ -195,6 +111,8 @@ def read(series: Series, tally: Tally) -> Scan:
 def _one_of_each(slices: tuple[Slice, ...], tally: Tally) -> list[Slice]:
     """A file that is there twice, under one SOP UID, counts once."""
     once = {s.sop: s for s in reversed(slices)}
+    if any(s.position != once[s.sop].position for s in slices):
+        raise Refused("conflicting slices", "two places under one identifier")
     if len(once) < len(slices):
         tally.notes["copies of a slice left out"] += len(slices) - len(once)
     return [once[sop] for sop in sorted(once)]
@@ -220,7 +138,7 @@ def _pixels(slices: list[Slice], normal: np.ndarray, tally: Tally) -> tuple[list
     kept: list[Slice] = []
     stack: list[np.ndarray] = []
     for one in slices:
-        hu = _hounsfield(one)
+        hu = hounsfield(one.path, one.shape)
         if kept and abs((np.array(one.position) - kept[-1].position) @ normal) < 1e-3:
             if not np.array_equal(hu, stack[-1]):
                 raise Refused("conflicting slices")
@@ -231,38 +149,6 @@ def _pixels(slices: list[Slice], normal: np.ndarray, tally: Tally) -> tuple[list
     if len(kept) < FEWEST:
         raise Refused("too few slices", f"{len(kept)} of at least {FEWEST}")
     return kept, np.stack(stack)
-
-
-def _hounsfield(one: Slice) -> np.ndarray:
-    """(y, x) float32"""
-    import pydicom
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            data = pydicom.dcmread(one.path)
-            if not data.file_meta.TransferSyntaxUID.is_compressed:
-                _enough(data)
-            stored = data.pixel_array.astype(np.float32)
-        slope, intercept = float(data.get("RescaleSlope", 1)), float(data.get("RescaleIntercept", 0))
-    except Refused:
-        raise
-    except (RuntimeError, NotImplementedError) as error:
-        raise Refused(
-            "unreadable pixels", f"{type(error).__name__}: `pip install pylibjpeg[all]` brings codecs"
-        ) from None
-    except Exception as error:  # damaged files raise whatever they hit first
-        raise Refused("truncated", type(error).__name__) from None
-    if stored.shape != one.shape or not np.isfinite([slope, intercept]).all():
-        raise Refused("truncated", "the picture is not of the size that its header says")
-    return np.maximum(stored * np.float32(slope) + np.float32(intercept), np.float32(LOWEST))
-
-
-def _enough(data: Any) -> None:
-    wanted = data.Rows * data.Columns * data.BitsAllocated // 8
-    there = len(data.get("PixelData", b"") or b"")
-    if there < wanted:
-        raise Refused("truncated", f"{there:,} of {wanted:,} bytes")
 
 
 def _step(slices: list[Slice], directions: np.ndarray) -> float:
@@ -279,4 +165,7 @@ def _step(slices: list[Slice], directions: np.ndarray) -> float:
         raise Refused(
             "missing slices", f"{len(odd)} times; after slice {odd[0] + 1} {gap:.2f} mm instead of {step:.2f} mm"
         )
+    extent = np.array([step, *slices[0].spacing]) * (len(slices), *slices[0].shape)
+    if not headers.FINEST <= step <= headers.COARSEST or extent.max() > _LONGEST:
+        raise Refused("absurd geometry", f"{step:g} mm between slices, {extent.max():g} mm in all")
     return step
