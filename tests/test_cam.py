@@ -217,8 +217,10 @@ def test_hires_cam_adds_up_behind_a_linear_head():
     np.testing.assert_allclose(record.raw.sum((1, 2)) + net[9].bias[2].item(), record.scores, atol=1e-6)
 
 
-def test_score_cam_by_hand():
+@pytest.mark.parametrize("baseline", ["zeros", 0.4])
+def test_score_cam_by_hand(baseline):
     net, x = cnn().eval(), torch.randn(2, 2, 8, 8)
+    empty = torch.full_like(x[:1], 0.0 if baseline == "zeros" else baseline)
     with torch.no_grad():
         maps = net[:4](x)
         up = F.interpolate(maps, size=(8, 8), mode="bilinear", align_corners=False)
@@ -226,10 +228,10 @@ def test_score_cam_by_hand():
         for i in range(2):
             low, high = maps[i].amin((1, 2), keepdim=True), maps[i].amax((1, 2), keepdim=True)
             masks = (up[i] - low) / (high - low)
-            scores = net(x[i] * masks[:, None])[:, 1] - net(torch.zeros_like(x[:1]))[:, 1]
+            scores = net(empty + (x[i] - empty) * masks[:, None])[:, 1] - net(empty)[:, 1]
             alpha = torch.from_numpy(softmax(scores.numpy()))
             expected.append(F.relu(torch.einsum("k,kij->ij", alpha, maps[i])))
-    record = pc.explain(net, x, pc.ScoreCAM(layer="3"), target=1)
+    record = pc.explain(net, x, pc.ScoreCAM(layer="3", baseline=baseline), target=1)
     np.testing.assert_allclose(record.raw, torch.stack(expected), atol=1e-6)
     assert record.receipt.rows_backward == 0 and record.receipt.rows_forward == 2 + 2 * (4 + 1)  # it only asks
 

@@ -28,8 +28,7 @@ def test_a_network_learns_the_phantom(tmp_path):
 
 def lands_on_nodules(network, patches, rows):
     """The pointing game against the readers' masks: hits above chance, its interval too; the baseline is air, which is -1."""
-    x, votes = lung_ct.load(patches, rows["name"]), lung_ct.load(patches, rows["name"], "masks")[:, 0]
-    agreed = 2 * votes >= rows["readers"].to_numpy()[:, None, None, None]
+    x, agreed = lung_ct.load(patches, rows["name"]), lung_ct.agreed(patches, rows)
     a = pc.explain(network, x, pc.IntegratedGradients(steps=24, baseline=-1.0), target=1)
     (line,) = pc.evaluate(network, a, [pc.PointingGame()], truth=agreed).lines
     assert line.mean > 0.5 and line.low > line.chance and line.chance < 0.1

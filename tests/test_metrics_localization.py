@@ -229,3 +229,31 @@ def test_truth_follows_the_rows_that_are_done():
     half = dataclasses.replace(made, done=np.array([False, True]))
     found = pc.evaluate(total, half, pc.Localization(), truth=masks).curves[0]
     assert np.isnan(found.value[0]) and found.value[1] == pytest.approx(7 / 20)
+
+
+@pytest.mark.parametrize("hits", [0, 1, 7, 8])
+def test_the_interval_of_a_share_of_hits_is_wilsons_and_stays_between_0_and_1(hits):
+    from scipy.stats import binomtest
+
+    maps = np.zeros((8, 3, 3))
+    maps[:hits, 0, 0], maps[hits:, 2, 2] = 1, 1
+    masks = np.zeros((8, 3, 3), bool)
+    masks[:, 0, 0] = True
+    (line,) = judged(maps, masks, pc.PointingGame()).lines
+    expected = binomtest(hits, 8).proportion_ci(method="wilson")
+    assert (line.low, line.high) == pytest.approx((expected.low, expected.high)) and 0 <= line.low < line.high <= 1
+    assert line.advantage_low == pytest.approx(expected.low - 1 / 9) and line.advantage == pytest.approx(
+        hits / 8 - 1 / 9
+    )
+    assert line.verdict == {0: "no better", 1: "no better", 7: "better", 8: "better"}[hits] + " than random"
+
+
+def test_shares_of_mass_have_intervals_within_their_range():
+    maps = np.eye(9)[[0, 0, 0, 0, 8, 8]].reshape(6, 3, 3)
+    masks = np.zeros((6, 3, 3), bool)
+    masks[:, 0, 0] = True
+    maps[4:, 0, 0] = 3.0
+    (line,) = judged(maps, masks, pc.Localization()).lines
+    values = np.array([1, 1, 1, 1, 0.75, 0.75])
+    half = 2.570582 * values.std(ddof=1) / np.sqrt(6)
+    assert line.mean + half > 1 == line.high and line.low == pytest.approx(line.mean - half, abs=1e-6)

@@ -1,6 +1,7 @@
 """Similarity of maps against scipy and the oracles; Stability: the noise, its units, and what it says of constant maps."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -294,6 +295,36 @@ def test_columns_of_the_background_that_are_unknown_get_no_noise():
     background = np.array([[1.0, np.nan, 2], [3, np.nan, np.nan]])
     _, seen = watch(lambda z: z, np.ones((2, 3)), pc.Stability(trials=1), background=background)
     assert (seen[0][:, 1:] == 1).all() and (seen[0][:, 0] != 1).all()
+
+
+def test_absolute_noise_is_the_same_whatever_the_row_spans():
+    """Where rows span the whole of [-1, 1], 0.02 in their units is 0.01 of their range, copy for copy."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (2, 1, 8, 8))
+    x.reshape(2, -1)[:, :2] = (-1, 1)
+    relative, absolute = (
+        watch(lambda z: z, x, metric)[1] for metric in (pc.Stability(sigma=0.01), pc.Stability(relative=False))
+    )
+    assert all(np.array_equal(a, b) for a, b in zip(relative, absolute, strict=True))
+    narrow = np.tile(np.linspace(-0.8, -0.7, 400), (2, 1)).reshape(2, 1, 20, 20)
+    _, seen = watch(lambda z: z, narrow, pc.Stability(trials=20, sigma=0.02, relative=False))
+    assert np.std(seen - narrow) == pytest.approx(0.02, rel=0.02)
+
+
+def test_absolute_noise_leaves_levels_alone():
+    frame = pd.DataFrame({"a": [1.0, 2, 3], "b": ["x", "y", "x"], "c": [5.0, 6, 7]})
+    made = pc.explain(lambda z: z["a"].to_numpy(float) + z["c"], frame, pc.KernelShap(), background=frame)
+    seen = []
+
+    def again(model, z):
+        seen.append(z)
+        return made
+
+    pc.evaluate(
+        lambda z: z["a"].to_numpy(float) + z["c"], made, pc.Stability(relative=False), again=again, background=frame
+    )
+    steps = seen[-1][["a", "c"]].to_numpy() - frame[["a", "c"]].to_numpy()
+    assert seen[-1]["b"].tolist() == ["x", "y", "x"] and (steps != 0).all() and np.abs(steps).max() < 0.1
 
 
 @pytest.mark.parametrize("wrong", [{"trials": 0}, {"trials": 1.5}, {"sigma": 0}, {"sigma": -1.0}])

@@ -214,7 +214,7 @@ ENTRIES: dict[str, Entry] = {
     "GuidedGradCAM": Entry(pc.GuidedGradCAM(), NETWORKS[1:], {"layer": "0", "grid": (1, 4)}),
     "HiResCAM": Entry(pc.HiResCAM(), NETWORKS[1:], {"layer": "0", "grid": (1, 4), "relu": True}),
     "LayerCAM": Entry(pc.LayerCAM(), NETWORKS[1:], {"layer": "0", "grid": (1, 4)}),
-    "ScoreCAM": Entry(pc.ScoreCAM(), NETWORKS[1:], {"layer": "0", "grid": (1, 4)}),
+    "ScoreCAM": Entry(pc.ScoreCAM(), NETWORKS[1:], {"layer": "0", "grid": (1, 4), "baseline": 0.7}),
     "GuidedBackprop": Entry(pc.GuidedBackprop(), NETWORKS),
     "Deconvnet": Entry(pc.Deconvnet(), NETWORKS),
     "DeepLift": Entry(

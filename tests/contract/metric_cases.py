@@ -92,7 +92,7 @@ JUDGES: dict[str, Judge] = {
     ),
     "Sparsity": Judge(pc.Sparsity(), asks=False),
     "Completeness": Judge(pc.Completeness(), asks=False),
-    "Stability": Judge(pc.Stability(trials=2), {"trials": 3, "sigma": 0.5, "seed": 1}),
+    "Stability": Judge(pc.Stability(trials=2), {"trials": 3, "sigma": 0.5, "seed": 1, "relative": False}),
     "MaxSensitivity": Judge(pc.MaxSensitivity(samples=2), {"samples": 3, "radius": 0.5, "seed": 1}),
     "ModelRandomization": Judge(
         pc.ModelRandomization(stages=2, draws=1), {"stages": 3, "draws": 2, "independent": False, "seed": 1}

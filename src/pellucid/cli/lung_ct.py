@@ -227,11 +227,28 @@ def train(
 )
 @click.option("--explain-by", type=METHOD, metavar="METHOD", help="How; Grad-CAM unless given.")
 @click.option("--device", metavar="NAME", help="cpu, cuda or cuda:1; a GPU if there is one.")
-def evaluate(out: Path, names: tuple[str, ...], policy: Any, explain_by: Any, **more: Any) -> None:
-    """Predict a split or single patches; AUC, calibration, and sensitivity at fixed false positives."""
+@click.option("--xai", metavar="METHODS", help="Judge methods: all, or names and spellings with commas between them.")
+@click.option(
+    "--most", type=click.IntRange(1), default=24, show_default=True, metavar="N", help="Nodules they explain at most."
+)
+def evaluate(
+    out: Path,
+    names: tuple[str, ...],
+    batch: int,
+    policy: Any,
+    explain_by: Any,
+    xai: str | None,
+    most: int,
+    **more: Any,
+) -> None:
+    """Predict a split or single patches; AUC, calibration, and sensitivity at fixed false positives.
+
+    With --xai, nodules are explained and the methods judged: seconds beside one forward pass, memory, stability, deletion and
+    insertion against random orders, and whether maps lie where the readers drew. What is finished is kept, and not computed again.
+    """
     from pellucid.studies import lung_ct as study
 
-    found = study.evaluate(folder=out, names=names, **more)
+    found = study.evaluate(folder=out, names=names, batch=batch, **more)
     for line in found.lines() if found else ["patches of one class: predictions, and nothing to assess"]:
         click.echo(line)
     click.echo(f"written: {out / 'predictions.csv'}")
@@ -240,3 +257,37 @@ def evaluate(out: Path, names: tuple[str, ...], policy: Any, explain_by: Any, **
         for line in made.sentences():
             click.echo(line)
         click.echo(f"written: {out / 'selection.csv'}, maps in {out / 'explained'}")
+    if xai:
+        _explain(out, methods=xai, names=names, most=most, **more)
+
+
+def _explain(out: Path, **more: Any) -> None:
+    """Methods side by side, and their table on the screen."""
+    from pellucid.cli import screen
+    from pellucid.studies import lung_ct as study
+
+    with screen.steps() as tell:
+        found = study.benchmark(folder=out, heard=tell, **more)
+    made = screen.table("method", *_SHOWN, right=list(_SHOWN))
+    for line in found.lines:
+        made.add_row(line.name, *(_cell(getattr(line, field), way) for field, way in _SHOWN.values()))
+    screen.out().print(made)
+    for line in found.lines:
+        if line.failed:
+            click.echo(f"{line.name} failed: {line.failed}")
+    click.echo(f"written: {out / 'explanations.csv'}")
+
+
+_SHOWN = {
+    "ms": ("seconds", lambda seconds: f"{1e3 * seconds:.3g}"),
+    "forwards": ("forwards", "{:.3g}".format),
+    "stable": ("centred_cosine", "{:.2f}".format),
+    "deletion": ("deletion_ahead", "{:+.2g}".format),
+    "insertion": ("insertion_ahead", "{:+.2g}".format),
+    "points": ("pointing", "{:.0%}".format),
+    "mass": ("mass", "{:.0%}".format),
+}
+
+
+def _cell(value: float, way: Any) -> str:
+    return way(value) if value == value else "-"

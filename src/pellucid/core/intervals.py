@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import ndtri, stdtrit
 
 
-def wilson(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
+def wilson(hits: float, n: int, level: float = 0.95) -> tuple[float, float]:
     """The Wilson score interval of a proportion: honest also near 0 and 1 (Wilson 1927)."""
     z = float(ndtri(0.5 + level / 2))
     middle, half = hits + z**2 / 2, z * np.sqrt(hits * (n - hits) / n + z**2 / 4)

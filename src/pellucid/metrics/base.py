@@ -53,6 +53,7 @@ class MetricCard:
     texts: bool = False  # whether it can judge explanations of texts
     blind: tuple[str, ...] = ()  # of `checked.py`: corruptions, or a whole world, that it does not tell from the truth
     strata: str = ""  # a detail of zeros and ones: the mean is the macro average over both groups of rows
+    counts: bool = False  # a row is a hit or a miss: intervals are of a proportion, and stay between 0 and 1
     ranks: bool = True  # judges an order or pattern, so a constant map says nothing and is left out of the mean
 
 

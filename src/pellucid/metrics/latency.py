@@ -2,8 +2,8 @@
 
 Each row is explained by itself, `warmup` times to load what is loaded once (kernels, caches, compiled code), then `repeats` times
 against the clock, which is read only when the device has finished. The value is the median over repeats; `p95` their 95th
-percentile, for the slow ones are what a user waits for; `together` the median seconds a row where all rows are explained at once,
-which is what a batch costs.
+percentile, for the slow ones are what a user waits for; `seconds` all of them (n, repeats); `together` the median seconds a row
+where all rows are explained at once, which is what a batch costs.
 
 Model rows are counted, not timed: they are the same on every machine. Peak memory is the device's own figure where there is a
 device (its counter is reset for that), else the growth of the process as sampled between model calls, and so approximate.
@@ -61,6 +61,7 @@ class Latency(Metric):
             np.median(seconds, axis=1),
             detail={
                 "p95": np.quantile(seconds, 0.95, axis=1),
+                "seconds": seconds,
                 "together": np.full(n, np.median(whole.seconds) / n),
                 "peak_bytes": np.array([times.bytes for times in each], float),
                 "rows_forward": np.array([times.forward for times in each], float),

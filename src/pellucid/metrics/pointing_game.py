@@ -44,6 +44,7 @@ class PointingGame(Metric):
         blind=("noise",),
         paper="Zhang et al. 2018",
         needs=("truth",),
+        counts=True,
     )
 
     def __post_init__(self) -> None:

@@ -1,7 +1,8 @@
 """Stability: does the explanation stay when the input barely changes?
 
 The mean cosine between the map and the maps of `trials` copies of the input with noise N(0, sigma^2). Noise is in units of
-the data: a column's standard deviation in the background for tables (levels stay as they are), the row's own range elsewhere.
+the data: a column's standard deviation in the background for tables (levels stay as they are), the row's own range elsewhere; or,
+where `relative` is False, in the data's own units, the same for every number.
 The plain cosine is kept because it is widely reported, and it misleads: constant maps get 1 whatever the model, rectified
 or min-max-scaled ones are driven towards 1. So the centred cosine, the rank correlation and the share of degenerate
 maps stand beside it. Why the cosine of a map with an offset is high, in numbers: with m and s the mean and standard deviation of
@@ -43,11 +44,12 @@ _OFFSET = 0.1  # a cosine this far above the centred one is worth a sentence
 
 @dataclass(frozen=True)
 class Stability(Metric):
-    """`trials` noisy copies of standard deviation `sigma`, in units of the data."""
+    """`trials` noisy copies of standard deviation `sigma`: a share of the data's spread, or absolute where `relative` is False."""
 
     trials: int = 5
     sigma: float = 0.02
     seed: int = 0
+    relative: bool = True
 
     card: ClassVar[MetricCard] = MetricCard(
         question="Does the explanation stay the same when the input barely changes?",
@@ -68,7 +70,7 @@ class Stability(Metric):
             raise MethodError(f"Stability(sigma={self.sigma!r}): expected a positive standard deviation.")
 
     def measure(self, case: Case) -> Reading:
-        unit, own = noise_unit(case.x, case.background, case.f.schema), flat(case.record.values)
+        unit, own = self._unit(case), flat(case.record.values)
         trials, steps = [], []
         for copy, map_ in case.versions(self._copies(case, unit)):
             trials.append(flat(map_))
@@ -84,6 +86,15 @@ class Stability(Metric):
             },
             warnings=_warnings(plain, centred, np.broadcast_to(unit, case.x.shape)),
         )
+
+    def _unit(self, case: Case) -> np.ndarray:
+        """One unit of noise, broadcastable against x; 0 where nothing can be added."""
+        if self.relative:
+            return noise_unit(case.x, case.background, case.f.schema)
+        coded = () if case.x.ndim > 2 or case.f.schema is None else case.f.schema.coded
+        unit = np.ones(case.x.shape[1:])
+        unit[..., np.flatnonzero(coded)] = 0.0
+        return unit
 
     def _copies(self, case: Case, unit: np.ndarray) -> Iterator[np.ndarray]:
         """The rows (n, *features) under the noise of each trial."""

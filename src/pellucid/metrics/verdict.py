@@ -1,8 +1,10 @@
 """From rows to a sentence: the mean over rows, its 95 % interval, and what may be said.
 
 Intervals are Student's t over rows; against chance and against the reverse order they are *paired*, on each row's own
-difference, because rows differ far more among themselves than explanations do. A verdict is only as strong as its interval:
-with one row there is none. Rows whose map is constant are left out of metrics that judge an order, and the verdict says how many.
+difference, because rows differ far more among themselves than explanations do. Where a row is a hit or a miss, both are Wilson's
+intervals of a proportion, and no interval leaves the range that its metric's card states. A verdict is only as strong as its
+interval: with one row there is none. Rows whose map is constant are left out of metrics that judge an order, and the verdict says
+how many.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import stdtrit
 
+from pellucid.core.intervals import wilson
 from pellucid.core.scores import Curve, Line
 from pellucid.metrics.base import MetricCard
 
@@ -49,8 +52,9 @@ def line(curve: Curve, card: MetricCard) -> Line:
     judged = known & ~blank if card.ranks else known
     used = judged if judged.any() else known
     group = curve.detail[card.strata] if card.strata else np.zeros(len(curve))
-    mean, low, high = stratified(curve.value[used], group[used])
-    paired = (None, None, None) if curve.chance is None else stratified(curve.advantage[used], group[used])
+    mean, low, high = proportion(curve.value[used]) if card.counts else stratified(curve.value[used], group[used])
+    low, high = np.clip([low, high], *card.range).tolist()
+    paired = (None, None, None) if curve.chance is None else _ahead(curve, card, used)
     backwards = (None, None, None) if curve.reverse is None else stratified(curve.over_reverse[used], group[used])
     return Line(
         metric=curve.metric,
@@ -72,15 +76,36 @@ def line(curve: Curve, card: MetricCard) -> Line:
     )
 
 
+def proportion(hits: np.ndarray) -> tuple[float, float, float]:
+    """hits (n,) in [0, 1] -> their share and the ends of Wilson's 95 % interval; NaN ends below two.
+
+    A hit that is shared out among equals counts for a part; what lies between a miss and a hit varies less than either, so the
+    interval is then wider than it need be.
+    """
+    n = len(hits)
+    mean = float(hits.mean()) if n else np.nan
+    return (mean, np.nan, np.nan) if n < 2 else (mean, *wilson(float(hits.sum()), n))
+
+
+def _ahead(curve: Curve, card: MetricCard, rows: np.ndarray) -> tuple[float, float, float]:
+    """The mean advantage over chance of some rows, positive = better, and its interval. Chance is known of hits and misses."""
+    if card.counts and curve.chance is not None:
+        chance = _mean(curve.chance[rows])
+        mean, low, high = proportion(curve.value[rows])
+        return mean - chance, low - chance, high - chance
+    group = curve.detail[card.strata] if card.strata else np.zeros(len(curve))
+    return stratified(curve.advantage[rows], group[rows])
+
+
 def _verdict(curve: Curve, card: MetricCard, judged: np.ndarray, blank: np.ndarray) -> str:
     if card.ranks and blank.any() and not judged.any():
         return "degenerate: all values of a map are equal in every row, so their order says nothing"
     if not judged.any():
         return "no row could be judged"
     if curve.chance is not None:
-        group = curve.detail[card.strata] if card.strata else np.zeros(len(curve))
-        found = stratified(curve.advantage[judged], group[judged])
-        said = _against_chance(found, int(judged.sum()), np.abs([curve.value[judged], curve.chance[judged]]).max())
+        said = _against_chance(
+            _ahead(curve, card, judged), int(judged.sum()), np.abs([curve.value[judged], curve.chance[judged]]).max()
+        )
     elif card.bar is not None:
         said = _against_bar(curve.value[judged], card)
     else:

@@ -1,11 +1,12 @@
 """Score-CAM: each channel is weighted by what the model says of the picture seen through it.
 
 Wang et al., "Score-CAM" (CVPR Workshops 2020), eq. 5 to 7: with H^k the channel's activation at the input's size, scaled to
-[0, 1], and X_b a baseline of zeros,
+[0, 1], and X_b the baseline, zeros in the paper,
 
-    C_k = f(X * H^k) - f(X_b)        alpha = softmax(C)        L = ReLU(sum_k alpha_k A^k)
+    C_k = f(X_b + H^k * (X - X_b)) - f(X_b)        alpha = softmax(C)        L = ReLU(sum_k alpha_k A^k)
 
-f is the score on the target's own scale. A channel that is constant masks nothing and gets no weight.
+f is the score on the target's own scale. A channel that is constant masks nothing and gets no weight. Several baselines are
+averaged.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import softmax
 
+from pellucid.core.baseline import BaselineLike, check_baseline, references
 from pellucid.core.method import Card, LayerMethod, Parts
 from pellucid.core.scalar import Captured, Differentiable, pieces
 from pellucid.methods.cam.maps import as_parts, weighted
@@ -25,10 +27,11 @@ _CELLS = 2**22  # numbers of masks held at once
 
 @dataclass(frozen=True)
 class ScoreCAM(LayerMethod):
-    """`layer` by name, None for the last one with space; `grid` (h, w) of tokens."""
+    """`layer` by name, None for the last one with space; `grid` (h, w) of tokens; `baseline` is seen where a mask is dark."""
 
     layer: str | None = None
     grid: tuple[int, int] | None = None
+    baseline: BaselineLike = "zeros"
 
     card: ClassVar[Card] = Card(
         question="Which channels' places keep the score up on their own?",
@@ -45,22 +48,31 @@ class ScoreCAM(LayerMethod):
         rows=100,
     )
 
+    def __post_init__(self) -> None:
+        check_baseline(self.baseline)
+
     def attribute(self, f: Differentiable, x: np.ndarray, layer: Captured) -> Parts:
-        rows = [_scores(f.take(slice(i, i + 1)), x[i : i + 1], layer, i) for i in range(len(x))]
+        empty = references(self.baseline, x, None, channels=f.channels, schema=f.schema)  # (draws, n, *features)
+        rows = [_scores(f.take(slice(i, i + 1)), x[i : i + 1], empty[:, i : i + 1], layer, i) for i in range(len(x))]
         return as_parts(weighted(np.stack(rows), layer.activations), layer, relu=True)
 
 
-def _scores(f: Differentiable, x: np.ndarray, layer: Captured, row: int) -> np.ndarray:
-    """x (1, *features) -> alpha (k,)"""
+def _scores(f: Differentiable, x: np.ndarray, empty: np.ndarray, layer: Captured, row: int) -> np.ndarray:
+    """x (1, *features), empty (draws, 1, *features) -> alpha (k,)"""
     maps = layer.activations[row]  # (k, *spatial)
     space = tuple(range(1, maps.ndim))
     low, high = maps.min(axis=space, keepdims=True), maps.max(axis=space, keepdims=True)
     alive = (high > low).ravel()
     scaled = (maps[alive] - low[alive]) / (high[alive] - low[alive])
-    empty, scaled = np.zeros_like(x), scaled.astype(np.result_type(x, np.float32))
+    scaled = scaled.astype(np.result_type(x, np.float32))
     cells = max(1, _CELLS // int(np.prod(x.shape[2:])))
-    seen = [f.blend(x, layer.upsample(scaled[part]), empty)[0] for part in pieces(len(scaled), cells)]
+    seen = [_seen(f, x, layer.upsample(scaled[part]), empty) for part in pieces(len(scaled), cells)]
     alpha = np.zeros(len(maps))
     if seen:
-        alpha[alive] = softmax(np.concatenate(seen) - f(empty))
+        alpha[alive] = softmax(np.concatenate(seen) - f(empty).mean())
     return alpha
+
+
+def _seen(f: Differentiable, x: np.ndarray, masks: np.ndarray, empty: np.ndarray) -> np.ndarray:
+    """masks (m, *space) -> the score of x through each of them (m,), the mean over baselines"""
+    return np.mean([f.blend(x, masks, reference)[0] for reference in empty], axis=0)

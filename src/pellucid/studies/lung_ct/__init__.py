@@ -16,6 +16,9 @@
     network, described = lung_ct.load_network("network")   # a torch module in evaluation mode, for every verb of pellucid
     lung_ct.evaluate("network", "patches", "results")      # an Assessment, and predictions.csv
     lung_ct.explain_when("network", "patches", "results", pc.ExplainWhen(above=0.5, lead=0.2, seconds=60))
+    found = lung_ct.benchmark("network", "patches", "results", "all", most=24)  # a Benchmark, explanations.csv and .json
+    found.lines                                            # a MethodLine each: seconds, cosine, pointing, mass, failed ...
+    lung_ct.Benchmark.of("results")                        # the same, read back
 
 Every step takes a folder and leaves files; every step may be interrupted and started again. No name and no identifier of a patient
 gets into a file, a log or a file's name: patients and series go by pseudonyms (`pseudonyms.py`).
@@ -24,11 +27,13 @@ gets into a file, a log or a file's name: patients and series go by pseudonyms (
 from pellucid.studies.lung_ct.agreement import Nodule, match
 from pellucid.studies.lung_ct.annotations import Mark, Outline, Reading, parse
 from pellucid.studies.lung_ct.assess import Assessment, assess
+from pellucid.studies.lung_ct.benchmarking import Benchmark, benchmark, explained_rows
 from pellucid.studies.lung_ct.download import Patience, download, listed
 from pellucid.studies.lung_ct.evaluate import evaluate, predict
+from pellucid.studies.lung_ct.method_line import MethodLine, over_patients
 from pellucid.studies.lung_ct.nbia import Server, read_manifest
 from pellucid.studies.lung_ct.network import load_network, map_layer
-from pellucid.studies.lung_ct.patches import load, read_index
+from pellucid.studies.lung_ct.patches import agreed, load, read_index
 from pellucid.studies.lung_ct.phantom import Chest, PhantomNodule, chest
 from pellucid.studies.lung_ct.phantom_files import write as write_phantom
 from pellucid.studies.lung_ct.plan import Plan, phantom_plan
@@ -39,12 +44,15 @@ from pellucid.studies.lung_ct.refusals import Refused, Tally
 from pellucid.studies.lung_ct.selective import explain_when
 from pellucid.studies.lung_ct.series import Scan, Series, find, read
 from pellucid.studies.lung_ct.train import train
+from pellucid.studies.lung_ct.tried import Tried, standard, tried
 
 __all__ = [
     "SPLITS",
     "Assessment",
+    "Benchmark",
     "Chest",
     "Mark",
+    "MethodLine",
     "Nodule",
     "Outline",
     "Patience",
@@ -58,17 +66,22 @@ __all__ = [
     "Series",
     "Server",
     "Tally",
+    "Tried",
+    "agreed",
     "assess",
+    "benchmark",
     "chest",
     "download",
     "evaluate",
     "explain_when",
+    "explained_rows",
     "find",
     "listed",
     "load",
     "load_network",
     "map_layer",
     "match",
+    "over_patients",
     "parse",
     "phantom_plan",
     "predict",
@@ -77,6 +90,8 @@ __all__ = [
     "read_index",
     "read_manifest",
     "split",
+    "standard",
     "train",
+    "tried",
     "write_phantom",
 ]

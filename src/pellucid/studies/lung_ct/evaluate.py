@@ -64,12 +64,8 @@ def evaluate(
 
     Patches that were made by another recipe than those that the network learned from are refused.
     """
-    model, described = load_network(network)
-    if described["recipe"] != json.loads(json.dumps(dataclasses.asdict(Recipe.of(patches)))):
-        raise InputError(
-            "these patches were made by another recipe than those of the training: their numbers would mean nothing."
-        )
-    rows = _rows(patches, split, names)
+    model, described = opened(network, patches)
+    rows = chosen_rows(patches, split, names)
     said = _asked(model, (load(patches, rows["name"][i : i + batch]) for i in range(0, len(rows), batch)), device)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,14 +73,24 @@ def evaluate(
     if rows["label"].nunique() < 2:
         return None
     found = assess(rows["label"].to_numpy(), said, rows["patient"].to_numpy())
-    digest = hashlib.sha256((Path(network) / WEIGHTS).read_bytes()).hexdigest()
-    told = {"split": None if names else split, "network": digest, "recipe": described["recipe"]}
+    told = {"split": None if names else split, "network": described["digest"], "recipe": described["recipe"]}
     with appearing(folder / "assessment.json") as partial:
         partial.write_text(json.dumps(told | dataclasses.asdict(found), indent=1) + "\n", encoding="utf-8")
     return found
 
 
-def _rows(patches: str | Path, split: str, names: Sequence[str]) -> Any:
+def opened(network: str | Path, patches: str | Path) -> tuple[Any, dict[str, Any]]:
+    """A network and its description with the `digest` of its weights, where it learned from patches of the same recipe"""
+    model, described = load_network(network)
+    if described["recipe"] != json.loads(json.dumps(dataclasses.asdict(Recipe.of(patches)))):
+        raise InputError(
+            "these patches were made by another recipe than those of the training: their numbers would mean nothing."
+        )
+    return model, described | {"digest": hashlib.sha256((Path(network) / WEIGHTS).read_bytes()).hexdigest()}
+
+
+def chosen_rows(patches: str | Path, split: str, names: Sequence[str]) -> Any:
+    """The index of a split, or of the patches of these names"""
     if not names:
         rows = read_index(patches, split)
         if rows.empty:

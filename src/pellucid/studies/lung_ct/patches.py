@@ -84,3 +84,16 @@ def read_index(folder: str | Path, split: str | None = None) -> pd.DataFrame:
 def load(folder: str | Path, names: Sequence[str], kind: str = "patches") -> np.ndarray:
     """(n, 1, size, size, size): patches in their order, or their readers' masks (`kind="masks"`)"""
     return np.stack([np.load(Path(folder) / kind / f"{name}.npy", allow_pickle=False) for name in names])[:, None]
+
+
+def agreed(folder: str | Path, rows: Any) -> np.ndarray:
+    """(n, size, size, size): where at least half of those who outlined the nodule drew it; nowhere in background.
+
+    `rows` are rows of the index.
+    """
+    size = load(folder, rows["name"][:1]).shape[-1]
+    inside = np.zeros((len(rows), size, size, size), bool)
+    for i, (name, readers) in enumerate(zip(rows["name"], rows["readers"], strict=True)):
+        if readers:
+            inside[i] = 2 * load(folder, [name], "masks")[0, 0].astype(int) >= readers
+    return inside
