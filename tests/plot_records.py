@@ -7,7 +7,7 @@ import numpy as np
 import pellucid as pc
 from pellucid.core.budget import Receipt
 from pellucid.core.dispute import Dispute, Evidence
-from pellucid.core.records import Attribution, Importance, Players
+from pellucid.core.records import Attribution, Importance, Interactions, Players
 from pellucid.core.scores import Comparison, Curve, Line, Scorecard
 from pellucid.core.target import Class
 
@@ -39,6 +39,21 @@ def table(n=7, **fields) -> Attribution:
     data[:, 3] = ["f", "m", None, *["f"] * (n - 3)][:n]
     plain = {"stderr": np.abs(values) / 10, "feature_names": NAMES}
     return attribution(fields.pop("values", values), data, **{**plain, **fields})
+
+
+def interactions() -> Interactions:
+    """Three rows of six columns."""
+    half = np.random.default_rng(5).standard_normal((3, 6, 6)) * np.array([3, 2.5, 2, 1.2, 0.8, 0.4])
+    values = half + half.transpose(0, 2, 1)
+    return Interactions(
+        values=values,
+        scores=values.sum((1, 2)),
+        base_values=np.zeros(3),
+        gap=np.zeros(3),
+        data=np.zeros((3, 6)),
+        feature_names=NAMES,
+        receipt=Receipt(method="TreeShap()"),
+    )
 
 
 def digits(layout="map", **fields) -> Attribution:

@@ -99,3 +99,14 @@ def test_an_estimate_is_extrapolated_from_two_rows():
     assert cost.rows_forward == 100 * (1 + 2 * 5)
     assert sum(calls) == 3 * (1 + 2 * 5)
     assert cost.seconds > 0 and cost.rows_backward == 0
+
+
+def test_an_estimate_takes_what_explain_takes():
+    x = np.ones((3, 2))
+    made = pc.estimate(
+        lambda z: z.sum(1), x, pc.KernelShap(samples=4), background=x * 0, names=["a", "b"], batch_size=2
+    )
+    assert (
+        made.rows_forward
+        == pc.explain(lambda z: z.sum(1), x, pc.KernelShap(samples=4), background=x * 0).receipt.rows_forward
+    )

@@ -101,3 +101,10 @@ def test_a_missing_column_and_an_unknown_value_are_named():
         codec.encode(pd.DataFrame({"a": [1.0], "s": ["y"]}))
     with pytest.raises(InputError, match="held numbers"):
         codec.encode(pd.DataFrame({"a": ["x"], "s": ["x"]}))
+
+
+def test_whole_numbers_that_are_all_missing_are_a_column_of_numbers():
+    frame = pd.DataFrame({"a": pd.array([pd.NA, pd.NA], dtype="Int64"), "b": [1.0, 2.0]})
+    codec = Codec.learn(frame)
+    assert codec.schema.columns[0].kind == "integer" and np.isnan(codec.encode(frame)[:, 0]).all()
+    assert codec.decode(codec.encode(frame)).equals(frame)

@@ -175,7 +175,7 @@ def test_networks_that_cannot_be_differentiated():
     with pytest.raises(pc.ModelError, match="does not depend on its input"):
         pc.explain(detached, np.ones((1, 2)), pc.Saliency())
     with pytest.raises(pc.InputError, match="no gradient: give floats"):
-        pc.explain(mlp(), np.ones((1, 4), dtype=int), pc.Saliency())
+        pc.explain(Formula(lambda x: x.sum(1)), np.ones((1, 4), dtype=int), pc.Saliency())
     with pytest.raises(pc.ModelError, match="returned a tuple, not a tensor"):
         pc.explain(Formula(lambda x: (x, x)), np.ones((1, 2)), pc.Saliency())
     assert (pc.explain(detached, np.ones((1, 2)), pc.Occlusion(baseline=0.0)).values == 1).all()
@@ -192,8 +192,8 @@ def test_inputs_that_are_no_numbers():
         ask(lambda x: x, np.array([["a"]]))
     with pytest.raises(pc.InputError, match="x is a frame and background is not"):
         pc.explain(lambda f: f["a"], pd.DataFrame({"a": [1.0]}), pc.Occlusion(), background=np.ones((1, 1)))
-    with pytest.raises(pc.InputError, match=r"frame.to_numpy\(\)"):
-        pc.explain(mlp(), pd.DataFrame({"a": [1.0]}), pc.Occlusion(), background=pd.DataFrame({"a": [1.0]}))
+    with pytest.raises(pc.InputError, match="a torch network takes numbers, and column 'a'"):
+        pc.explain(mlp(), pd.DataFrame({"a": ["u"]}), pc.Occlusion(), background=pd.DataFrame({"a": ["u"]}))
 
 
 def test_methods_and_maskers_in_words_and_in_the_wrong_place():

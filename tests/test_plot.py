@@ -56,6 +56,8 @@ PLOTS = {
     ),
     "text": lambda ax=None: pc.plot.text(made.tokens(), ax=ax),
     "importance": lambda ax=None: pc.plot.importance(made.importance(), ax=ax),
+    "interactions": lambda ax=None: pc.plot.interactions(made.interactions(), ax=ax),
+    "interactions of a row": lambda ax=None: pc.plot.interactions(made.interactions(), 1, 4, ax=ax),
     "curve": lambda ax=None: pc.plot.curve(made.area(), ax=ax),
     "curve without a curve": lambda ax=None: pc.plot.curve(made.dots(), ax=ax),
     "curves": lambda ax=None: pc.plot.curves({"IntegratedGradients": made.area(), "GradCAM": made.area(seed=1)}, ax=ax),

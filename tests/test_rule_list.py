@@ -201,6 +201,7 @@ def test_limits_are_kept_and_told():
     assert not card.receipt.converged and f"gap {model.gap_:.1%}" in card.receipt.notes[0]
     proven = pc.RuleList(loss="errors", penalty=0.05).fit(X, y)
     assert proven.gap_ == 0 and proven.on_a_page().receipt.converged
+    assert '"converged": true' in proven.on_a_page().receipt.to_json()
     at_once = pc.RuleList(time_limit=1e-9).fit(X, y)
     assert at_once.n_nodes_ <= 1 and at_once.bound_ <= model.objective_
 

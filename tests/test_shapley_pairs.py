@@ -265,3 +265,16 @@ def test_the_verb(tmp_path):
     assert pc.interact(f, x, pc.ExactShapley(), background=background).stderr is None
     with pytest.raises(pc.MethodError, match="KernelShap"):
         pc.interact(f, x, pc.PermutationShap(), background=background)
+
+
+def test_a_table_of_pairs_adds_up():
+    record = pc.interact(
+        lambda x: x[:, 0] * x[:, 1] + x[:, 2], np.ones((2, 3)), pc.ExactShapley(), background=np.zeros((1, 3))
+    )
+    frame = record.to_frame()
+    assert frame.columns.tolist()[:4] == ["row", "first", "second", "value"] and len(frame) == 2 * 6
+    known = {("x0", "x1"): 1.0, ("x2", "x2"): 1.0}
+    assert frame["value"].tolist() == pytest.approx(
+        [known.get(pair, 0.0) for pair in zip(frame["first"], frame["second"], strict=True)]
+    )
+    assert frame.groupby("row")["value"].sum().tolist() == pytest.approx((record.scores - record.base_values).tolist())

@@ -152,7 +152,8 @@ def _categorical(name: str, native: Any, dtype: str) -> tuple[Column, nw.Series[
 def _kind(parts: list[nw.Series[Any]]) -> Kind:
     dtypes = [part.dtype for part in parts]
     if all(dtype.is_integer() for dtype in dtypes):
-        ends = [abs(int(end)) for part in parts if len(part) for end in (part.min(), part.max()) if end is not None]
+        known = [part.drop_nulls() for part in parts]  # pandas answers NA of a column that holds nothing else
+        ends = [abs(int(end)) for part in known if len(part) for end in (part.min(), part.max())]
         return "integer" if max(ends, default=0) < _EXACT else "level"
     return "number" if all(dtype.is_numeric() for dtype in dtypes) else "level"
 

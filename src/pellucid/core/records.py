@@ -308,6 +308,21 @@ class Interactions(Record):
         order = np.argsort(-np.abs(both), kind="stable")[:k]
         return [(names[first[i]], names[second[i]], float(both[i])) for i in order]
 
+    def to_frame(self) -> pd.DataFrame:
+        """One line per row and pair: row, first, second, value, stderr; of a pair both halves, of a feature with itself what it
+        does alone. A row's values add up to score - base value.
+        """
+        import pandas as pd
+
+        n, p = self.values.shape[:2]
+        names = np.array(self.feature_names or [f"x{j}" for j in range(p)], dtype=object)
+        first, second = np.triu_indices(p)
+        halves = np.where(first == second, 1, 2)
+        facts = {"value": self.values} | ({} if self.stderr is None else {"stderr": self.stderr})
+        numbers = {name: (halves * array[:, first, second]).ravel() for name, array in facts.items()}
+        pairs = {"first": np.tile(names[first], n), "second": np.tile(names[second], n)}
+        return pd.DataFrame({"row": np.repeat(np.arange(n), len(first)), **pairs, **numbers})
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Importance(Record):

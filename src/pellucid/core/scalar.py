@@ -15,7 +15,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from pellucid.core.budget import Meter
-from pellucid.core.errors import ModelError
+from pellucid.core.errors import InputError, ModelError
 from pellucid.core.schema import Schema
 from pellucid.core.soft import Moments, SoftMasks
 
@@ -98,6 +98,15 @@ class Attended:
     def backwards(self) -> bool:
         """Whether no token attends to one that comes later."""
         return all(not np.triu(attention, 1).any() for attention in self.maps)
+
+
+def floats(x: np.ndarray) -> np.ndarray:
+    """x, which a gradient is wanted at; whole numbers have none."""
+    if x.dtype.kind != "f":
+        raise InputError(
+            f"x has dtype {x.dtype}, which has no gradient: give floats (for token ids, explain their embeddings)."
+        )
+    return x
 
 
 def finite(values: np.ndarray, what: str) -> np.ndarray:

@@ -33,6 +33,7 @@ from pellucid.core.method import (
 )
 from pellucid.core.records import Attribution
 from pellucid.core.registry import resolve
+from pellucid.core.scalar import floats
 from pellucid.core.target import Custom
 from pellucid.methods.recording import Block, record
 from pellucid.models.adapter import BlackBox
@@ -257,7 +258,9 @@ class _Run:
         assert isinstance(method, GradientMethod | LayerMethod)
         if x.dtype.kind in "iu" and f.adapter.reads_ids:
             return _at_embeddings(method, f)
-        return differentiate(method, f, x, background, method.stream())
+        return differentiate(
+            method, f, floats(x) if isinstance(method, GradientMethod) else x, background, method.stream()
+        )
 
 
 def _nothing_to_hide(method: Method, scores: np.ndarray) -> Parts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,13 @@ def given(record: Attribution) -> Any:
     if record.texts is not None:
         return list(record.texts)
     return record.data if record.schema is None else frames.build(record.schema, record.data)
+
+
+def seen(record: Attribution) -> Any:
+    """The record's data as the model was fed them: a tensor if it was a network or a function of tensors."""
+    torch = sys.modules.get("torch")
+    tensors = torch is not None and "torch" in record.receipt.versions and record.data.dtype.kind in "fiub"
+    return torch.tensor(record.data) if torch is not None and tensors else record.data
 
 
 def names_given(record: Attribution) -> tuple[str, ...] | None:

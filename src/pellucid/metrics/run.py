@@ -29,13 +29,13 @@ from pellucid.metrics.chosen import all_of, as_metrics, check_used, names_of
 from pellucid.metrics.completeness import Completeness
 from pellucid.metrics.deletion import Deletion
 from pellucid.metrics.insertion import Insertion
-from pellucid.metrics.judged import doubts, given, judgeable, names_given
+from pellucid.metrics.judged import doubts, given, judgeable, names_given, seen
 from pellucid.metrics.memo import Memo
 from pellucid.metrics.needs import refusal
 from pellucid.metrics.of_influence import InfluenceMetric
 from pellucid.metrics.stability import Stability
 from pellucid.metrics.verdict import line
-from pellucid.models.prepare import Prepared, prepare
+from pellucid.models.prepare import Prepared, as_network, prepare
 
 DEFAULTS = (Deletion(), Insertion(), Stability(), Completeness())
 
@@ -121,6 +121,7 @@ def _evaluate(model: Any, record: Attribution, metrics: tuple[Metric, ...], ways
     """A scorecard. Of a record that is fresh from the same ways, metrics that do not apply are left out and named."""
     done = judgeable(record)
     record, ways = record[done], ways.take(done)
+    model = as_network(model, seen(record), ways.extra)
     ready = prepare(model, given(record), background=ways.background, names=names_given(record), extra=ways.extra)
     meter = Meter(on_rows=ways.progress)
     with ready.adapter.session():

@@ -76,6 +76,10 @@ class Adapter(ABC):
         """A target in this model's own terms, before the model is asked; what it needs of each row goes with the inputs."""
         return (None if target is None else target.named(self.classes)), inputs
 
+    def cells(self, x: np.ndarray) -> np.ndarray:
+        """Rows as this kind of model reads them, in a dtype that methods may calculate in."""
+        return x
+
     def channels(self, x: np.ndarray) -> int | None:
         """The axis of x that holds channels."""
         return x.ndim - 1 if x.ndim == 4 and x.shape[-1] in (1, 3, 4) else None

@@ -90,9 +90,9 @@ def prepare(
         raise InputError(
             f"a {type(model).__name__} takes texts, and x is a {type(x).__name__}: give a list of strings."
         )
-    cells = checked(plain_array(x))
-    reference = None if background is None else _background(plain_array(background), cells)
-    adapter = adapt(model)
+    adapter = adapt(as_network(model, x, extra))
+    cells = adapter.cells(checked(plain_array(x)))
+    reference = None if background is None else _background(adapter.cells(plain_array(background)), cells)
     features = cells.shape[1:]
     own = tuple(map(str, names)) if names is not None else _names_of(model, features)
     if own is not None and cells.ndim == 2 and len(own) != features[0]:
@@ -118,6 +118,18 @@ def _prepare_sparse(
     cells, places, form = slots(x, names if names is not None else used_columns(model))
     adapter = SparseAdapter(adapt(model), x.shape[1], matrix_kind(x))
     return Prepared(adapter, Inputs(cells, None, form, None, {**_extras(extra, len(cells)), **places}, size))
+
+
+def as_network(model: Any, x: Any, extra: dict[str, Any] | None = None) -> Any:
+    """A plain function of tensors as a network, where x is a tensor; any other model as it is."""
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(x, torch.Tensor) or not x.ndim or not callable(model) or is_estimator(model):
+        return model
+    if isinstance(model, type | torch.nn.Module):
+        return model
+    from pellucid.models.function import of_tensors
+
+    return of_tensors(model, x, extra or {})
 
 
 def adapt(model: Any, codec: Codec | Texts | None = None, order: Sequence[str] | None = None) -> Adapter:
@@ -162,10 +174,28 @@ def _prepare_frame(
     adapter = adapt(model, codec, fitted)
     adapter.names = codec.schema.names
     if adapter.kind == "torch":
-        raise InputError("a torch network takes arrays: give frame.to_numpy(), with names=list(frame.columns).")
+        return prepare(
+            model,
+            _numbers(codec, cells),
+            background=reference,
+            names=codec.schema.names,
+            extra=extra,
+            batch_size=batch_size,
+        )
     said = tuple(map(_WHOLE.format, codec.schema.texts))
     extras = _extras(extra, len(cells))
     return Prepared(adapter, Inputs(cells, reference, form, codec, extras, batch_size, warnings=said))
+
+
+def _numbers(codec: Codec, cells: np.ndarray) -> np.ndarray:
+    """The cells (n, p) of a frame of numbers alone."""
+    for column in codec.schema.columns:
+        if column.kind == "level":
+            raise InputError(
+                f"a torch network takes numbers, and column {column.name!r} ({column.dtype}) holds none: encode it, or give a "
+                "function of the frame that encodes it and asks the network."
+            )
+    return cells
 
 
 def _prepare_texts(model: Any, texts: np.ndarray, extra: dict[str, Any] | None, batch_size: int | None) -> Prepared:

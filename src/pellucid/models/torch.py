@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.core.budget import Meter
-from pellucid.core.errors import InputError, ModelError
+from pellucid.core.errors import ModelError
 from pellucid.core.inputs import plain_array
-from pellucid.core.scalar import Captured, Rewired, finite, fold, pieces, widen
+from pellucid.core.scalar import Captured, Rewired, finite, floats, fold, pieces, widen
 from pellucid.models.adapter import Adapter, BlackBox, Extra, Inputs, LooksAt, columns
 from pellucid.models.layers import Layer, candidates, gradient, searching, upsample, watching
 from pellucid.models.rewire.run import rewired
@@ -62,12 +62,18 @@ class TorchAdapter(Adapter):
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
-        floating = [p for p in model.parameters() if p.is_floating_point()]
+        held = [*model.parameters(), *model.buffers()]
+        floating = [p for p in held if p.is_floating_point()]
         self.dtype = floating[0].dtype if floating else None
         self.reads_ids = any(isinstance(m, nn.Embedding | nn.EmbeddingBag) for m in model.modules())
-        self.device = next((p.device for p in model.parameters()), torch.device("cpu"))
+        self.device = next((p.device for p in held), torch.device("cpu"))
         if self.device.type == "cpu":
             self.batch_cells = 2**20  # about 7 pictures of 224 x 224: larger batches leave the cache and get slower
+
+    def cells(self, x: np.ndarray) -> np.ndarray:
+        """Whole numbers as the floats that the network is fed, unless it looks ids up."""
+        whole = x.dtype.kind in "iub" and self.dtype is not None and not self.reads_ids
+        return x.astype(np.result_type(x.dtype, np.float32)) if whole else x
 
     def channels(self, x: np.ndarray) -> int | None:
         return 1 if x.ndim > 2 else None
@@ -222,11 +228,7 @@ class TorchScalar(BlackBox):
     kept: list[Glance] = field(default_factory=list)
 
     def grad(self, x: np.ndarray) -> np.ndarray:
-        if x.dtype.kind != "f":
-            raise InputError(
-                f"x has dtype {x.dtype}, which has no gradient: give floats (for token ids, explain their embeddings)."
-            )
-        flat, rows, _ = fold(x, self.inputs.x.shape[1:], len(self.inputs.x))
+        flat, rows, _ = fold(floats(x), self.inputs.x.shape[1:], len(self.inputs.x))
         slopes = np.empty(flat.shape)
         for part in pieces(len(flat), self.size):
             leaf = self.adapter.tensor(flat[part]).requires_grad_()

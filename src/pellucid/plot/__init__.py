@@ -30,6 +30,7 @@ from pellucid.plot._heatmap import heatmap
 from pellucid.plot._image import gallery, image, picture
 from pellucid.plot._importance import importance
 from pellucid.plot._influence import difficulty, influence
+from pellucid.plot._interactions import interactions
 from pellucid.plot._label_errors import label_errors
 from pellucid.plot._model_card import points_card, rule_card
 from pellucid.plot._positional import orders, roles
@@ -76,6 +77,7 @@ __all__ = [
     "image",
     "importance",
     "influence",
+    "interactions",
     "orders",
     "picture",
     "probe",

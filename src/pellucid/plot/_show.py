@@ -24,7 +24,7 @@ from pellucid.core.label_errors import LabelErrors
 from pellucid.core.model_card import PointsCard, Readable, RuleCard
 from pellucid.core.positional import PositionalBias
 from pellucid.core.probe_result import ProbeResult
-from pellucid.core.records import Attribution, Importance
+from pellucid.core.records import Attribution, Importance, Interactions
 from pellucid.core.rules import Rules
 from pellucid.core.scores import Comparison, Curve, Scorecard
 from pellucid.core.selection import Selection
@@ -46,6 +46,7 @@ from pellucid.plot._examples import examples
 from pellucid.plot._image import image
 from pellucid.plot._importance import importance
 from pellucid.plot._influence import difficulty, influence
+from pellucid.plot._interactions import interactions
 from pellucid.plot._label_errors import label_errors
 from pellucid.plot._model_card import points_card, rule_card
 from pellucid.plot._positional import orders
@@ -79,6 +80,11 @@ def _(record: Attribution, row: int | None = None, ax: Axes | None = None) -> Ax
     if row is None and len(record) > 1:
         return beeswarm(record, ax=ax)
     return bar(record, row or 0, ax=ax)
+
+
+@show.register
+def _(record: Interactions, row: int | None = None, ax: Axes | None = None) -> Axes:
+    return interactions(record, row, ax=ax)
 
 
 @show.register

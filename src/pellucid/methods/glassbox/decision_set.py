@@ -136,7 +136,7 @@ class DecisionSet(FirstRule):
             receipt=Receipt(
                 method=repr(self),
                 seconds=self._seconds,
-                converged=self.local_optimum_,
+                converged=bool(self.local_optimum_),
                 notes=(f"{found}; the objective is {self.objective_ / self.bound_:.1%} of what no set can exceed",),
                 versions=versions("scikit-learn"),
             ),

@@ -137,7 +137,7 @@ class RuleList(FirstRule):
             receipt=Receipt(
                 method=repr(self),
                 seconds=self._seconds,
-                converged=self.gap_ == 0,
+                converged=bool(self.gap_ == 0),
                 notes=(f"{self.n_nodes_:,} prefixes looked at; {found}",),
                 versions=versions("scikit-learn"),
             ),

@@ -172,7 +172,7 @@ class ScoringSystem(Glassbox):
             receipt=Receipt(
                 method=repr(self),
                 seconds=self._seconds,
-                converged=self.gap_ == 0,
+                converged=bool(self.gap_ == 0),
                 notes=(f"programs solved: {self.n_rounds_}; {found}",),
                 versions=versions("scikit-learn"),
             ),

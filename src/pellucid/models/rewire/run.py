@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pellucid.core.errors import InputError, ModelError, PellucidError
+from pellucid.core.errors import ModelError, PellucidError
 from pellucid.core.inputs import plain_array
-from pellucid.core.scalar import Rewired, finite, fold, pieces
+from pellucid.core.scalar import Rewired, finite, floats, fold, pieces
 from pellucid.models.adapter import columns
 from pellucid.models.layers import gradient
 from pellucid.models.rewire.engine import Rewiring, Table
@@ -25,12 +25,8 @@ if TYPE_CHECKING:
 
 def rewired(f: TorchScalar, x: np.ndarray, reference: np.ndarray | None, table: Table) -> Rewired:
     """See `pellucid.core.scalar.Differentiable.rewired`."""
-    if x.dtype.kind != "f":
-        raise InputError(
-            f"x has dtype {x.dtype}, which has no gradient: give floats (for token ids, explain their embeddings)."
-        )
     _refuse_opaque(f.adapter.model)
-    flat, rows, lead = fold(x, f.inputs.x.shape[1:], len(f.inputs.x))
+    flat, rows, lead = fold(floats(x), f.inputs.x.shape[1:], len(f.inputs.x))
     before = None if reference is None else np.broadcast_to(reference, x.shape).reshape(flat.shape)
     values, base = np.empty(flat.shape), np.full(len(flat), np.nan)
     unruled: dict[str, None] = {}
