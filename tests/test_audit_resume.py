@@ -226,7 +226,7 @@ def test_a_model_is_known_by_what_it_holds():
     frame, y = table()
 
     def known(model, x=frame):
-        return fingerprints(subject(model, x, None, None, None), None, None, (), {})["model"]
+        return fingerprints(subject(model, x, None, None, None), None, (), (), {})["model"]
 
     stump = HistGradientBoostingClassifier(max_iter=2, random_state=0)
     first, again = stump.fit(frame, y), HistGradientBoostingClassifier(max_iter=2, random_state=0).fit(frame, y)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,12 @@ FAIL_ON = "What makes the audit a gate that fails: shortcut,unfaithful,unstable 
 )
 @click.option(
     "--background", type=_FILE, metavar="FILE", help="Reference rows; for a table its other rows are the default."
+)
+@click.option(
+    "--concepts",
+    type=_FILE,
+    metavar="FOLDER",
+    help="For networks of pictures: NAME.npy with examples of each concept, random.npy of anything.",
 )
 @click.option(
     "--held-out/--trained-on", default=None, help="Whether the model was trained without these rows, or on them."
@@ -182,9 +189,22 @@ def _check(one: Order, order: Orders, several: bool, budget: Budget, progress: P
     usual = None if one.background is None else suited(model, read_features(one.background, one.label).x)[0]
     methods = one.methods or None
     wanted = Wanted(groups, methods, one.rows, usual, one.classes, names, one.held_out, one.margin, one.name)
+    wanted = replace(wanted, concepts=_concepts(one.concepts))
     folder = Folder.of(order.out, slug(one.name) if several else "")
     with doubting(table):
         return Check(model, x, table.y, wanted, budget, folder, progress, order.resume)
+
+
+def _concepts(folder: Path | None) -> dict[str, Any] | None:
+    """Examples by the name of their file."""
+    from pellucid.cli.data import read_rows
+
+    if folder is None:
+        return None
+    files = sorted(file for file in folder.glob("*") if file.suffix.lower() in (".npy", ".npz"))
+    if not files:
+        raise InputError(f"--concepts: {folder} holds no .npy file: put the examples of each concept in one, NAME.npy.")
+    return {file.stem: read_rows(file).x for file in files}
 
 
 def _groups(table: Rows, by: str | None) -> Any:

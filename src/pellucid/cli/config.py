@@ -36,6 +36,7 @@ class Order:
     held_out: bool | None = None
     margin: float = 0.01
     classes: tuple[str, ...] | None = None
+    concepts: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,7 @@ MODEL = {
     "held-out": Key(flag, "whether the model was trained without these rows", "true"),
     "margin": Key(share, "how far behind the model a simple one may be and still be named first", "0.01"),
     "classes": Key(named, "names of a network's classes, in the order of its outputs", '["no", "yes"]'),
+    "concepts": Key(path, "a folder: NAME.npy with examples of each concept, random.npy of anything", "concepts"),
     "trust": Key(texts, "types that a .skops file may hold besides the known ones", "[mine.Scaler]"),
     "trust-pickle": Key(flag, "open a pickle, which runs whatever code is in it", "false"),
 }

@@ -9,7 +9,7 @@ written. `resume=True` goes on from the records of an earlier run of the same au
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ def audit(
     held_out: bool | None = None,
     margin: float = 0.01,
     name: str = "model",
+    concepts: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Audit:
     """Explain chosen rows by several methods, judge every explanation, and look for what a model should not rest on.
@@ -59,13 +60,15 @@ def audit(
     held_out : whether the model was trained without these rows; None says that nobody told.
     margin : how far behind the model a simple one may be (in accuracy, or R²) and still be named before all else.
     name : what the page calls the model.
+    concepts : {name: (m, *features) examples}, which of them raise the answers of a network that tells classes of pictures; a set
+        that is called "random" holds examples of anything.
     progress : called with what is being done, and the share that is done.
 
     Raises
     ------
     PellucidError : whatever is wrong with the model or the data, named with its remedy.
     """
-    wanted = Wanted(by, methods, rows, background, classes, names, held_out, margin, name)
+    wanted = Wanted(by, methods, rows, background, classes, names, held_out, margin, name, concepts)
     check = Check(model, X, y, wanted, as_budget(budget), Folder.of(out), progress, resume)
     try:
         check.run()

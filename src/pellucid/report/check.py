@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,19 @@ import numpy as np
 
 from pellucid.core.budget import Budget, Receipt, receipt
 from pellucid.core.method import Method
-from pellucid.report import columns, enough, findings, groups, otherwise, plan, reasons, regions, suspects, typical
+from pellucid.report import (
+    columns,
+    concepts,
+    enough,
+    findings,
+    groups,
+    otherwise,
+    plan,
+    reasons,
+    regions,
+    suspects,
+    typical,
+)
 from pellucid.report.choose import Choice, choose
 from pellucid.report.diary import Diary
 from pellucid.report.facts import answer, facts, performance
@@ -40,6 +52,7 @@ class Wanted:
     held_out: bool | None = None
     margin: float = 0.01
     name: str = "model"
+    concepts: Mapping[str, Any] | None = None
 
 
 @dataclass(eq=False)
@@ -63,6 +76,7 @@ class Check:
         )
         self.subject = subject(self.model, self.X, self.y, w.classes, w.names)
         self.ledger.count(self.subject.meter)
+        concepts.checked(self.subject, w.concepts)
         self.methods = _labelled(plan.methods(self.subject, w.methods))
         self.group_of = groups.of_rows(self.subject, self.X, w.by)
         self.groups = groups.compare(self.subject, self.group_of)
@@ -82,11 +96,17 @@ class Check:
     def _made_of(self) -> dict[str, str]:
         own = (
             *(regions.RegionSearch(), columns.ColumnSearch(), reasons.GroupReasons(), enough.METHOD, otherwise.METHOD),
-            *(typical.METHOD, suspects.ANEW),
+            *(typical.METHOD, suspects.ANEW, *([concepts.METHOD] if self.wanted.concepts else [])),
         )
         w = self.wanted
         settings = {name: getattr(w, name) for name in ("rows", "classes", "names", "margin")}
-        return fingerprints(self.subject, self.group_of, w.background, (*self.methods.values(), *own), settings)
+        return fingerprints(
+            self.subject,
+            self.group_of,
+            (w.background, *concepts.spread(w.concepts)),
+            (*self.methods.values(), *own),
+            settings,
+        )
 
     def _recalled(self, part: Part) -> bool:
         """Whether an earlier run did a part; what it found is taken over."""
@@ -157,6 +177,7 @@ class Check:
             changes=found.changes,
             regions=found.regions,
             columns=found.columns,
+            concepts=found.concepts,
             groups=self.groups,
             reasons=found.reasons,
             typical={} if found.typical is None else typical.told(s, found.typical),

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
 from pellucid import plot
+from pellucid.core.concept_scores import ConceptScores
 from pellucid.core.errors import InputError
 from pellucid.core.records import Attribution, Importance
 from pellucid.core.scores import Comparison, Curve
@@ -135,6 +136,11 @@ def _legend_below(ax: Axes) -> None:
 def importance(record: Importance) -> str:
     """The most important columns."""
     return svg(lambda ax: plot.importance(record, 10, ax=ax), 1.2 + 0.27 * min(10, len(record.names)))
+
+
+def concepts(record: ConceptScores) -> str:
+    """The share of one class's rows that each concept raises."""
+    return svg(lambda ax: _undressed(plot.concepts(record, ax=ax)), 0.9 + 0.32 * len(record))
 
 
 def places(test: RegionTest, i: int) -> str:

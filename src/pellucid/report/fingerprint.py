@@ -19,14 +19,26 @@ from pellucid.report.subject import Subject
 
 
 def fingerprints(
-    subject: Subject, by: Any, background: Any, methods: Iterable[Any], settings: dict[str, Any]
+    subject: Subject, by: Any, beside: Iterable[Any], methods: Iterable[Any], settings: dict[str, Any]
 ) -> dict[str, str]:
-    """The model, the data, methods with their seeds, settings, and versions: each may be why records are of no use."""
+    """The model, the data, methods with their seeds, settings, and versions: each may be why records are of no use.
+
+    `beside` is what was given besides the rows: reference rows, names and examples of concepts.
+    """
     form = subject.ready.inputs.form
     return {
         "model": digest(_model(subject)),
         "data": digest(
-            [subject.x, subject.numbers, subject.given, subject.labels, form.names, form.schema, by, _rows(background)]
+            [
+                subject.x,
+                subject.numbers,
+                subject.given,
+                subject.labels,
+                form.names,
+                form.schema,
+                by,
+                *map(_rows, beside),
+            ]
         ),
         "methods": ", ".join(map(repr, methods)),
         "settings": json.dumps(settings, default=str, sort_keys=True),
@@ -55,8 +67,8 @@ def _bytes(value: Any) -> Iterator[bytes]:
 
 def _rows(background: Any) -> Any:
     """Reference rows as something that has bytes."""
-    if background is None:
-        return None
+    if background is None or isinstance(background, str):
+        return background
     rows = background.to_numpy() if hasattr(background, "to_numpy") else background
     return np.asarray(rows.detach().cpu() if hasattr(rows, "detach") else rows)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from pellucid.core.concept_scores import ConceptScores
 from pellucid.core.counterfactuals import Counterfactuals
 from pellucid.core.examples import Examples
 from pellucid.core.label_errors import LabelErrors
@@ -28,15 +29,18 @@ class Found:
     changes: Counterfactuals | None = None
     typical: Examples | None = None
     suspects: LabelErrors | None = None
+    concepts: dict[str, ConceptScores] = field(default_factory=dict)  # by class
     attributions: dict[str, Attribution] = field(default_factory=dict)
     cards: dict[str, Scorecard] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
 
     def put(self, name: str, record: Any, file: str) -> None:
-        """`name` is one of the fields, or "LABEL values", or "LABEL scorecard"."""
+        """`name` is one of the fields, or "LABEL values", "LABEL scorecard" or "CLASS concepts"."""
         label, _, kind = name.rpartition(" ")
         if kind == "values":
             self.attributions[label] = record
+        elif kind == "concepts":
+            self.concepts[label] = record
         elif kind == "scorecard":
             self.cards[label] = record
         else:

@@ -49,6 +49,7 @@ def _model(audit: Audit, i: int) -> dict[str, Any]:
         "importance_notes": () if audit.importance is None else audit.importance.receipt.warnings,
         "columns": None if audit.columns is None else page_overall.columns(audit),
         "places": None if audit.regions is None else page_overall.places(audit.regions),
+        "concepts": [page_overall.concepts(made, called) for called, made in audit.concepts.items()],
         "groups": page_overall.groups(audit),
         "typical": audit.typical,
         "suspects": audit.suspects,

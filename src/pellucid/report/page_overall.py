@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.core.concept_scores import ConceptScores
 from pellucid.core.rivals import Rivals
 from pellucid.report import figures
 from pellucid.report.record import Audit, GroupTest, RegionTest
@@ -69,6 +70,18 @@ def columns(audit: Audit) -> dict[str, Any]:
     assert test is not None
     known = bool(np.isfinite(test.share).all())
     return {"figure": figures.columns_alone(test) if known else None, "of_truth": test.of_truth}
+
+
+def concepts(made: ConceptScores, called: str) -> dict[str, Any]:
+    """Which concepts raise the score of one class."""
+    return {
+        "class": called,
+        "layer": made.layers[0],
+        "inputs": made.sensitivity.shape[2],
+        "figure": figures.concepts(made),
+        "words": made.words(),
+        "warnings": made.receipt.warnings,
+    }
 
 
 def places(test: RegionTest) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pellucid.core.method import Method
-from pellucid.report import columns, enough, otherwise, plan, reasons, regions, steps, suspects, typical
+from pellucid.report import columns, concepts, enough, otherwise, plan, reasons, regions, steps, suspects, typical
 from pellucid.report.ledger import Part
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ _SWEEPS = 2.0 * 7 * 33  # model rows that deletion and insertion ask of a row
 SIMPLE = "a simple model in its place"
 PLACE, COLUMN = "search for a small place that decides alone", "search for a column that decides alone"
 OVERALL, GROUPS = "importance of the columns", "importance in each group"
+CONCEPTS = "concepts that raise"
 RULES = "rules that are enough for an answer"
 CHANGES = "smallest changes that flip an answer"
 TYPICAL = "rows that stand for the data"
@@ -29,6 +30,7 @@ def parts(check: Check) -> list[Part]:
         *_simple(check),
         *_searches(check),
         *_explanations(check),
+        *_concepts(check),
         *_typical(check),
         *_labels(check),
         *_judgements(check, "faithfulness"),
@@ -121,6 +123,20 @@ def _groups(check: Check) -> Iterator[Part]:
         return
     price = reasons.GroupReasons().repeats * s.x.size
     yield Part(GROUPS, partial(steps.by_group, check), lambda: price, 3, "reasons")
+
+
+def _concepts(check: Check) -> Iterator[Part]:
+    """Which concepts raise the score of the commonest classes, where their examples were given."""
+    s, given = check.subject, check.wanted.concepts
+    if given is None:
+        return
+    why = concepts.applies(s)
+    if why is not None:
+        check.ledger.leave(CONCEPTS, why)
+        return
+    for column in concepts.classes(s):
+        run, price = partial(steps.concept_scores, check, column), partial(concepts.price, s, given, column)
+        yield Part(f"{CONCEPTS} “{s.called(column)}”", run, price, 3, f"{s.called(column)} concepts")
 
 
 def _typical(check: Check) -> Iterator[Part]:

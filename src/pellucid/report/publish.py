@@ -13,7 +13,7 @@ import numpy as np
 
 from pellucid.core.budget import versions
 from pellucid.core.store import appearing
-from pellucid.report import enough, otherwise
+from pellucid.report import concepts, enough, otherwise
 from pellucid.report.gate import Gate, gate
 from pellucid.report.page import render
 from pellucid.report.record import Audit, GroupTest, RegionTest
@@ -59,6 +59,7 @@ def _model(audit: Audit) -> dict[str, Any]:
         "performance": audit.performance,
         "simpler": _simpler(audit),
         "stand_in": _stand_in(audit),
+        "concepts": [line for called, made in audit.concepts.items() for line in concepts.told(made, called)] or None,
         "groups": audit.groups,
         "group_reasons": None if audit.reasons is None else _reasons(audit.reasons),
         "rows": audit.rows,

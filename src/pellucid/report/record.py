@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pellucid.core.concept_scores import ConceptScores
 from pellucid.core.counterfactuals import Counterfactuals
 from pellucid.core.records import Importance, Record
 from pellucid.core.rivals import Rivals
@@ -120,6 +121,7 @@ class Audit(Record):
     changes: Counterfactuals | None = None  # of `rows`, what would change their answers
     regions: RegionTest | None = None
     columns: ColumnTest | None = None
+    concepts: dict[str, ConceptScores] = field(default_factory=dict)  # by class, which concepts raise its score
     groups: tuple[dict[str, Any], ...] = ()
     reasons: GroupTest | None = None
     typical: dict[str, Any] = field(default_factory=dict)  # rows that stand for the others

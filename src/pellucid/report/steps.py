@@ -20,7 +20,7 @@ from pellucid.methods.glassbox.reading import model_card
 from pellucid.methods.glassbox.rivals import rivals
 from pellucid.methods.label.base import LabelMethod
 from pellucid.metrics import run as judges
-from pellucid.report import columns, enough, otherwise, plan, reasons, regions, suspects, typical
+from pellucid.report import columns, concepts, enough, otherwise, plan, reasons, regions, suspects, typical
 from pellucid.report.facts import metric
 from pellucid.report.subject import Subject
 from pellucid.report.together import merged
@@ -132,6 +132,12 @@ def alone(check: Check, budget: Budget) -> Receipt | None:
         check.ledger.leave("search for a column that decides alone", why)
         return None
     return check.keep("columns", columns.search(check.subject))
+
+
+def concept_scores(check: Check, column: int, budget: Budget) -> Receipt:
+    """Which concepts raise the score of a class."""
+    made = concepts.search(check.subject, check.wanted.concepts or {}, column)
+    return check.keep(f"{check.subject.called(column)} concepts", made)
 
 
 def importance(check: Check, budget: Budget) -> Receipt:
