@@ -322,9 +322,9 @@ def _config(model: Any) -> Any:
 def _slides(model: Any) -> bool:
     """Whether some layer looks back a bounded way: counted in places, which padding between prefix and rest would take up."""
     config = _config(model)
-    kinds = getattr(config, "layer_types", None)
+    kinds = getattr(config, "layer_types", None) or getattr(config, "attention_layers", None)
     if kinds is not None:
-        return any(kind != "full_attention" for kind in kinds)
+        return any(kind not in ("full_attention", "global") for kind in kinds)
     return getattr(config, "sliding_window", None) is not None
 
 

@@ -2,7 +2,8 @@
 
 Texts are tokenized together, sorted by length, and cut into batches of bounded size, so that little is padding; the same text
 is asked once. Where the tokenizer has no padding token a batch holds texts of one length, and where the network has none (it
-then finds no end of a padded text) a single text. What the limit cuts off is never seen: `seen` says up to
+then finds no end of a padded text) a single text. Padding stands where the tokenizer puts it, but at the right of networks that
+are told, or count, the place of each token. What the limit cuts off is never seen: `seen` says up to
 which character the network reads, and maskers leave the rest out of the game.
 
 For methods that need gradients the same texts become token ids (`by_tokens`), which are explained at their embeddings.
@@ -11,6 +12,7 @@ For methods that need gradients the same texts become token ids (`by_tokens`), w
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +50,9 @@ class TokenizedAdapter(Adapter):
         self.net = TorchAdapter(given.model)
         self.tokenizer = given.tokenizer
         self.limit = given.max_length or limit_of(given.model, given.tokenizer)
+        # places counted from the left are those of the text alone only where padding stands at the right
+        counted = "position_ids" in inspect.signature(given.model.forward).parameters
+        self.side = "right" if counted else given.tokenizer.padding_side
         self.classes = self.net.classes = _classes(given.model)
 
     @property
@@ -129,15 +134,14 @@ class TokenizedAdapter(Adapter):
         """(b, t) which places hold tokens, not padding"""
         lengths = encoded.lengths[rows][:, None]
         mask = np.arange(lengths.max()) < lengths
-        return mask[:, ::-1] if self.tokenizer.padding_side == "left" else mask
+        return mask[:, ::-1] if self.side == "left" else mask
 
     def _padded(self, inputs: dict[str, list[list[int]]], rows: np.ndarray) -> dict[str, np.ndarray]:
         """Rows of tokens, filled up to the longest: (b, t) each"""
         tokenizer = self.tokenizer
         fill = {"input_ids": tokenizer.pad_token_id or 0, "token_type_ids": tokenizer.pad_token_type_id}
         return {
-            name: _square([known[row] for row in rows], fill.get(name, 0), tokenizer.padding_side)
-            for name, known in inputs.items()
+            name: _square([known[row] for row in rows], fill.get(name, 0), self.side) for name, known in inputs.items()
         }
 
     @contextlib.contextmanager

@@ -45,7 +45,7 @@ class DeepLift(GradientMethod):
         question="What did each cell's change from the baseline contribute?",
         scope="local",
         access="gradients",
-        inputs=("table", "image", "volume", "signal"),
+        inputs=("table", "image", "volume", "signal", "text"),
         output="a contribution per cell, adding up to score - baseline score",
         cost="2 forward rows and 1 backward row per baseline; recurrent layers are unrolled, about 15 times slower",
         strengths="adds up to rounding; not blind to saturation; two passes where integrated gradients take dozens",

@@ -22,7 +22,7 @@ class InputXGradient(GradientMethod):
         question="What would each cell contribute if the model were linear?",
         scope="local",
         access="gradients",
-        inputs=("table", "image", "volume", "signal"),
+        inputs=("table", "image", "volume", "signal", "text"),
         output="a contribution per cell",
         cost="1 forward and 1 backward row",
         strengths="one pass; equals the contribution on a linear model",

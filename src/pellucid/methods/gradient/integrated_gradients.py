@@ -39,7 +39,7 @@ class IntegratedGradients(GradientMethod):
         question="What did each cell contribute, compared with a baseline?",
         scope="local",
         access="gradients",
-        inputs=("table", "image", "volume", "signal"),
+        inputs=("table", "image", "volume", "signal", "text"),
         output="a contribution per cell, adding up to score - baseline score",
         cost="`steps` forward and backward rows per baseline",
         strengths="adds up; blind neither to saturation nor to how the network is written; deterministic",

@@ -68,7 +68,7 @@ class LRP(GradientMethod):
         question="How is the score shared among the cells, layer by layer?",
         scope="local",
         access="gradients",
-        inputs=("table", "image", "volume", "signal"),
+        inputs=("table", "image", "volume", "signal", "text"),
         output="a relevance per cell, adding up to score - relevance absorbed by biases",
         cost="1 forward and 1 backward row, and another forward per layer with a rule other than epsilon; recurrent layers are "
         "unrolled, about 15 times slower",

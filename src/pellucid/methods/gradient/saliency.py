@@ -25,7 +25,7 @@ class Saliency(GradientMethod):
         question="Which cells would change this score fastest?",
         scope="local",
         access="gradients",
-        inputs=("table", "image", "volume", "signal"),
+        inputs=("table", "image", "volume", "signal", "text"),
         output="a derivative per cell",
         cost="1 forward and 1 backward row",
         strengths="one pass; exact for what it is, a derivative",

@@ -36,7 +36,7 @@ class SmoothGrad(GradientMethod):
         question="Which cells matter around this input, not only at it?",
         scope="local",
         access="gradients",
-        inputs=("table", "image", "volume", "signal"),
+        inputs=("table", "image", "volume", "signal", "text"),
         output="the mean of another method's values, with its standard error",
         cost="`samples` times the method it wraps",
         strengths="removes visual noise; comes with an error bar; wraps any gradient method or class activation map",

@@ -93,7 +93,7 @@ def access_of(ready: Prepared, model: Any) -> tuple[str, ...]:
     """What a model that is at hand lets one do."""
     from pellucid.methods.shapley.suited import has_trees
 
-    if ready.adapter.kind == "torch":
+    if ready.for_gradients().adapter.kind == "torch":  # a network of texts is differentiated at its embeddings
         return ("black box", "gradients", "inner layer")
     return ("black box", "structure") if has_trees(model) else ("black box",)
 
