@@ -15,27 +15,55 @@ pytestmark = [
 
 TEXTS = ["Which company is better, MSFT or NVDA?", "MSFT", "Between GOOGL and TSLA, for ESG reasons?"]
 SYSTEM = "You are a Conservative financial advisor."
-USUAL = dict(vocab_size=420, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, pad_token_id=0)
-USUAL |= dict(bos_token_id=1, eos_token_id=2, num_labels=2)
+USUAL = {"vocab_size": 420, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "pad_token_id": 0}
+USUAL |= {"bos_token_id": 1, "eos_token_id": 2, "num_labels": 2}
 WIDE = dict(USUAL, intermediate_size=48, max_position_embeddings=128, initializer_range=0.3)
 SPREAD = 0.3
 FAMILIES = {
-    "GPT2": dict(vocab_size=420, n_embd=32, n_layer=2, n_head=4, n_positions=128, pad_token_id=0)
-    | dict(num_labels=2, initializer_range=SPREAD, bos_token_id=1, eos_token_id=2),
+    "GPT2": {"vocab_size": 420, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 128, "pad_token_id": 0}
+    | {"num_labels": 2, "initializer_range": SPREAD, "bos_token_id": 1, "eos_token_id": 2},
     "OPT": dict(USUAL, ffn_dim=48, word_embed_proj_dim=32, max_position_embeddings=128, init_std=SPREAD),
-    "GPTNeo": dict(vocab_size=420, hidden_size=32, num_layers=2, num_heads=4, intermediate_size=48, window_size=6)
-    | dict(attention_types=[[["global", "local"], 1]], max_position_embeddings=128, initializer_range=SPREAD)
-    | dict(pad_token_id=0, num_labels=2, bos_token_id=1, eos_token_id=2),
+    "GPTNeo": {
+        "vocab_size": 420,
+        "hidden_size": 32,
+        "num_layers": 2,
+        "num_heads": 4,
+        "intermediate_size": 48,
+        "window_size": 6,
+    }
+    | {"attention_types": [[["global", "local"], 1]], "max_position_embeddings": 128, "initializer_range": SPREAD}
+    | {"pad_token_id": 0, "num_labels": 2, "bos_token_id": 1, "eos_token_id": 2},
     "GPTNeoX": WIDE,
     "Llama": WIDE,
     "Gemma": dict(WIDE, head_dim=8, num_key_value_heads=1),
     "Mistral": dict(WIDE, num_key_value_heads=2, sliding_window=6),
-    "Bloom": dict(vocab_size=420, hidden_size=32, n_layer=2, n_head=4, initializer_range=SPREAD, pad_token_id=0)
-    | dict(num_labels=2, bos_token_id=1, eos_token_id=2),
-    "Mamba": dict(vocab_size=420, hidden_size=32, num_hidden_layers=2, state_size=8, pad_token_id=0)
-    | dict(initializer_range=SPREAD, bos_token_id=1, eos_token_id=2),
-    "Mamba2": dict(vocab_size=420, hidden_size=32, num_hidden_layers=2, state_size=8, num_heads=8, head_dim=8)
-    | dict(n_groups=2, chunk_size=8, initializer_range=SPREAD, pad_token_id=0, bos_token_id=1, eos_token_id=2),
+    "Bloom": {
+        "vocab_size": 420,
+        "hidden_size": 32,
+        "n_layer": 2,
+        "n_head": 4,
+        "initializer_range": SPREAD,
+        "pad_token_id": 0,
+    }
+    | {"num_labels": 2, "bos_token_id": 1, "eos_token_id": 2},
+    "Mamba": {"vocab_size": 420, "hidden_size": 32, "num_hidden_layers": 2, "state_size": 8, "pad_token_id": 0}
+    | {"initializer_range": SPREAD, "bos_token_id": 1, "eos_token_id": 2},
+    "Mamba2": {
+        "vocab_size": 420,
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "state_size": 8,
+        "num_heads": 8,
+        "head_dim": 8,
+    }
+    | {
+        "n_groups": 2,
+        "chunk_size": 8,
+        "initializer_range": SPREAD,
+        "pad_token_id": 0,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+    },
 }
 
 
