@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import pellucid as pc
+from oracles import oracle
 
 
 def exactly(rows, covariance, mean=0.0, seed=0):
@@ -154,7 +155,9 @@ def test_refusals_name_cause_and_remedy():
     with pytest.raises(pc.InputError, match=r"3 background rows are too few.*at least 4.*nearest"):
         ask(background=B[:3])
     twin = np.column_stack([B[:, :2], B[:, 0] - 2 * B[:, 1]])
-    with pytest.raises(pc.InputError, match=r"singular: columns 'a', 'b', 'c' determine each other.*nearest"):
+    with pytest.raises(
+        pc.InputError, match=r"columns 'a', 'b', 'c' determine each other.*row 0 of x breaks that.*nearest"
+    ):
         ask(background=twin)
     with pytest.raises(pc.InputError, match=r"'b' is constant.*nearest"):
         ask(background=B * [1, 0, 1])
@@ -175,3 +178,29 @@ def test_refusals_name_cause_and_remedy():
     ):
         with pytest.raises(pc.MethodError, match=match):
             pc.Conditional(**wrong)
+
+
+def test_columns_that_determine_each_other_share_what_they_do():
+    """f = 3 a where b = a in all rows: given either, the other is known."""
+    known = exactly(20, np.eye(2))[:, :1]
+    masker, x = pc.Conditional(), np.array([[2.0, 2.0]])
+    record = pc.explain(lambda t: 3 * t[:, 0], x, pc.ExactShapley(), background=known.repeat(2, axis=1), masker=masker)
+    np.testing.assert_allclose(record.values[0], oracle("DUP")["expected"]["conditional"], atol=1e-9)
+    summed = (
+        np.column_stack([known, 2 * known, np.full(20, 7.0)]) * 1e6
+    )  # whatever the scale, and beside a constant column
+    x = np.array([[3.0, 6.0, 7.0]]) * 1e6
+    record = pc.explain(lambda t: t[:, 0] + t[:, 2], x, pc.ExactShapley(), background=summed, masker=masker)
+    np.testing.assert_allclose(record.values[0], [1.5e6, 1.5e6, 0], atol=1e-3)
+
+
+def test_a_tie_among_more_columns_leaves_the_others_free():
+    """c = a + b: given c alone, a and b are half of it each; given two of them, the third."""
+    known = exactly(30, np.eye(2))
+    known = np.column_stack([known, known.sum(axis=1)])
+    game = lambda t: t[:, 2]  # noqa: E731
+    record = pc.explain(game, np.array([[1.0, 3.0, 4.0]]), pc.ExactShapley(), background=known, masker=pc.Conditional())
+    a, b, both = 1.0, 3.0, 4.0  # v(a) = 1, v(b) = 3, v(c) = v(ab) = v(ac) = v(bc) = v(abc) = 4
+    phi_a = a / 3 + (both - b) / 6 + 0 / 6 + 0
+    phi_b = b / 3 + (both - a) / 6 + 0 / 6 + 0
+    np.testing.assert_allclose(record.values[0], [phi_a, phi_b, both - phi_a - phi_b], atol=1e-9)

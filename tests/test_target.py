@@ -53,6 +53,9 @@ def test_what_a_user_may_give(given: object, made: object):
 
 def test_class_names_become_columns():
     assert pc.Class("dog").named(["cat", "dog"]) == pc.Class(1)
+    truth_values = np.array([False, True])
+    assert as_target(True, pc.Predicted()).named(truth_values) == pc.Class(1)
+    assert as_target(truth_values, pc.Predicted()).named(truth_values) == pc.Class((0, 1))
     assert pc.Margin(("dog", "cat"), "cat").named(["cat", "dog"]) == pc.Margin((1, 0), 0)
 
 
@@ -66,7 +69,7 @@ def test_class_names_become_columns():
         (lambda: pc.Class("fish").named(None), "give a column number"),
         (lambda: pc.Margin(1, 1).bind(OUTPUTS), "contrasts a class with itself"),
         (lambda: as_target(0.5, pc.Predicted()), "0.5 is no class"),
-        (lambda: as_target(True, pc.Predicted()), "True is no class"),
+        (lambda: as_target(True, pc.Predicted()).named(["no", "yes"]), "no class 'True'; its classes are no, yes"),
         (lambda: as_target(np.eye(2), pc.Predicted()), "not one class a row"),
     ],
 )

@@ -27,7 +27,8 @@ from pellucid.core.masking import Bound, Form, Masker
 
 Law = Literal["gaussian", "nearest"]
 _DRAWS = 100
-_SINGULAR = 1e-10  # of a correlation matrix's smallest eigenvalue
+_SINGULAR = 1e-10  # of a correlation matrix's eigenvalues
+_BROKEN = 1e-3  # standard deviations from what a row's other columns say
 
 
 @dataclass(frozen=True)
@@ -106,20 +107,30 @@ class Drawn:
 
 @dataclass(frozen=True, eq=False)
 class _Gaussian(_Draws):
-    """Numbers of n rows, the law's mean (p,) and covariance (p, p), and the noise (draws, p) that all share."""
+    """Numbers of n rows, the law's mean (p,), standard deviations (p,) and correlation (p, p), and the noise (draws, p) that all
+    share. Where columns determine each other the correlation is singular; its pseudo-inverse is exact for rows that keep to that.
+    """
 
     x: np.ndarray
     mean: np.ndarray
-    covariance: np.ndarray
+    scale: np.ndarray
+    correlation: np.ndarray
     noise: np.ndarray
     draws: int
 
     def absent(self, present: np.ndarray) -> np.ndarray:
-        c, away = self.covariance, self.x[:, present] - self.mean[present]
-        slopes = np.linalg.solve(c[np.ix_(present, present)], c[np.ix_(present, ~present)])  # (present, absent)
+        c, away = self.correlation, (self.x - self.mean)[:, present] / self.scale[present]
+        known = np.linalg.pinv(c[np.ix_(present, present)], rcond=_SINGULAR, hermitian=True)
+        slopes = known @ c[np.ix_(present, ~present)]  # (present, absent)
         left = c[np.ix_(~present, ~present)] - c[np.ix_(~present, present)] @ slopes
-        spread = self.noise[:, ~present] @ np.linalg.cholesky(left).T
-        return np.asarray(self.mean[~present] + away @ slopes + spread[:, None])
+        spread = self.noise[:, ~present] @ _root(left)
+        return np.asarray(self.mean[~present] + (away @ slopes + spread[:, None]) * self.scale[~present])
+
+
+def _root(covariance: np.ndarray) -> np.ndarray:
+    """The symmetric root (q, q), of a singular one too."""
+    size, vectors = np.linalg.eigh(covariance)
+    return np.asarray((vectors * np.sqrt(np.maximum(size, 0))) @ vectors.T)
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,19 +170,26 @@ def _gaussian(x: np.ndarray, known: np.ndarray, noise: np.ndarray, form: Form, n
             f"{len(known)} background rows are too few for the covariance of {x.shape[1]} columns: give at least "
             f"{x.shape[1] + 1}, better ten times as many, {other}"
         )
-    still = known.max(axis=0) == known.min(axis=0)
-    if still.any():
+    mean, scale = known.mean(axis=0), known.std(axis=0, ddof=1)
+    scale = np.where(known.max(axis=0) == known.min(axis=0), 1.0, scale)  # a constant column stays where it is
+    correlation = np.atleast_2d(np.cov((known - mean) / scale, rowvar=False))
+    _check_tied((x - mean) / scale, correlation, names, other)
+    return _Gaussian(x.astype(float), mean, scale, correlation, noise, len(noise))
+
+
+def _check_tied(away: np.ndarray, correlation: np.ndarray, names: tuple[str, ...], other: str) -> None:
+    """Rows (n, p), in standard deviations from the mean: those that break what ties the background's columns are refused."""
+    size, vectors = np.linalg.eigh(correlation)
+    ties = vectors[:, size < _SINGULAR * len(size)]  # (p, ties)
+    broken = np.argwhere(np.abs(away @ ties) > _BROKEN)
+    if len(broken):
+        row, tie = broken[0]
+        tied = [repr(names[j]) for j in np.flatnonzero(np.abs(ties[:, tie]) > 0.1)[:5]]
+        said = f"columns {', '.join(tied)} determine each other" if len(tied) > 1 else f"column {tied[0]} is constant"
         raise InputError(
-            f"column {names[int(np.argmax(still))]!r} is constant in the background: leave it out, {other}"
+            f"{said} in the background, and row {row} of x breaks that, which has no chance under Conditional('gaussian'): "
+            f"give background rows as varied as x, leave one out, {other}"
         )
-    size, vectors = np.linalg.eigh(np.atleast_2d(np.corrcoef(known, rowvar=False)))
-    if size[0] < _SINGULAR:
-        tied = [repr(names[j]) for j in np.flatnonzero(np.abs(vectors[:, 0]) > 0.1)[:5]]
-        raise InputError(
-            f"the background's covariance is singular: columns {', '.join(tied)} determine each other. Leave one out, {other}"
-        )
-    covariance = np.atleast_2d(np.cov(known, rowvar=False))
-    return _Gaussian(x.astype(float), known.mean(axis=0), covariance, noise, len(noise))
 
 
 def _nearest(x: np.ndarray, known: np.ndarray, draws: int, form: Form) -> _Nearest:

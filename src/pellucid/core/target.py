@@ -209,13 +209,15 @@ class Custom(Target):
 
 
 def as_target(target: Any, default: Target) -> Target:
-    """Coerce what a user may give: None, an int, a class name, an array `(n,)`, a callable or a target."""
+    """Coerce what a user may give: None, an int, a class name (True is one), an array `(n,)`, a callable or a target."""
     match target:
         case None:
             return default
         case Target():
             return target
-        case bool() | float():
+        case bool():  # the name of a class: scikit-learn keeps truth values as they are
+            return Class(str(target))
+        case float():
             raise TargetError(f"target {target!r} is no class: give a column number, a class name or a target value.")
         case int() | np.integer():
             return Class(int(target))
@@ -226,12 +228,12 @@ def as_target(target: Any, default: Target) -> Target:
     labels = np.asarray(target)
     if labels.ndim == 0:
         return as_target(labels.item(), default)
-    if labels.ndim != 1 or labels.dtype.kind not in "iuUSO":
+    if labels.ndim != 1 or labels.dtype.kind not in "iubUSO":
         raise TargetError(
             f"a target of shape {labels.shape} and dtype {labels.dtype} is not one class a row: "
             "give a column number, a class name, an array (n,) of either, or a function of the outputs."
         )
-    return Class(tuple(labels.tolist()))
+    return Class(tuple(labels.astype(str).tolist() if labels.dtype.kind == "b" else labels.tolist()))
 
 
 def _numbers(y: tuple[Any, ...]) -> np.ndarray:
