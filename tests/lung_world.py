@@ -6,9 +6,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pydicom
 
 from pellucid.studies import lung_ct
+from pellucid.studies.lung_ct import patches as files
 
 
 @functools.cache
@@ -42,3 +44,23 @@ def change(path, **values):
             else:
                 setattr(data, name, value)
         data.save_as(path)
+
+
+def balls(folder, size=16, many=(16, 8, 8), seed=0, every=2):
+    """Patches of noise, with a bright ball in the middle of every other one, or of every so many."""
+    rng = np.random.default_rng(seed)
+    ball = np.linalg.norm(np.indices((size,) * 3) - size // 2, axis=0) < 4
+    recipe = lung_ct.Recipe(size=size)
+    recipe.keep(folder)
+    rows = []
+    for split, count in zip(lung_ct.SPLITS, many, strict=True):
+        for i in range(count):
+            label, name = int(i % every == every - 1), f"{split}-{i:04d}"
+            values = (rng.normal(-0.8, 0.1, (size,) * 3) + label * ball).astype(np.float32)
+            digest = files.save(folder / "patches" / f"{name}.npy", np.clip(values, -1, 1))
+            place = {"z": 0.0, "y": 0.0, "x": 0.0, "diameter": 8.0, "malignancy": 3.0, "readers": 2 * label}
+            rows.append(
+                {"name": name, "patient": name, "scan": name, "split": split, "label": label, "digest": digest} | place
+            )
+    files.write_index(folder, rows)
+    return folder

@@ -362,7 +362,9 @@ def test_series_come_side_by_side(tmp_path):
 def test_patients_are_listed_with_patience(tmp_path):
     with serving(SERIES) as server:
         server.busy = [(503, {})] * 2
+        WAITS.clear()
         assert lung_ct.listed(lung_ct.Server(server.url), "LIDC-IDRI", ["P1", "P2", "P3"], QUICK) == [A, B]
+        assert WAITS == [1.0, 2.0]
         server.said["getSeries"] = (
             b'[{"SeriesInstanceUID": "../../x"}, {"Other": 1}, "1.2.3", {"SeriesInstanceUID": "1.2.9"}]'
         )
@@ -453,6 +455,8 @@ def test_manifests(tmp_path):
             lung_ct.read_manifest(path)
     with pytest.raises(InputError, match="there is no file 'none"):
         lung_ct.read_manifest(tmp_path / "none.tcia")
+    path.write_text("ListOfSeriesToDownload=\n1." + "2" * 62)  # 64 characters are the most that a UID may have
+    assert len(lung_ct.read_manifest(path)) == 1
     path.write_text("ListOfSeriesToDownload=\n1." + "2" * 63)
     with pytest.raises(InputError, match="lists 1 series"):
         lung_ct.read_manifest(path)

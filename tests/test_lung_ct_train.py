@@ -15,32 +15,12 @@ pytest.importorskip("monai")
 
 from safetensors.torch import save_file  # noqa: E402
 
+from lung_world import balls  # noqa: E402
 from pellucid.core.errors import InputError, StoreError  # noqa: E402
 from pellucid.studies import lung_ct  # noqa: E402
 from pellucid.studies.lung_ct import network as networks  # noqa: E402
-from pellucid.studies.lung_ct import patches as files  # noqa: E402
 
 PLAN = lung_ct.phantom_plan(epochs=4, warmup=1, batch=8, patience=9)
-
-
-def balls(folder, size=16, many=(16, 8, 8), seed=0):
-    """Patches of noise, with a bright ball in the middle of every other one."""
-    rng = np.random.default_rng(seed)
-    ball = np.linalg.norm(np.indices((size,) * 3) - size // 2, axis=0) < 4
-    recipe = lung_ct.Recipe(size=size)
-    recipe.keep(folder)
-    rows = []
-    for split, count in zip(lung_ct.SPLITS, many, strict=True):
-        for i in range(count):
-            label, name = i % 2, f"{split}-{i:04d}"
-            values = (rng.normal(-0.8, 0.1, (size,) * 3) + label * ball).astype(np.float32)
-            digest = files.save(folder / "patches" / f"{name}.npy", np.clip(values, -1, 1))
-            place = {"z": 0.0, "y": 0.0, "x": 0.0, "diameter": 8.0, "malignancy": 3.0, "readers": 2 * label}
-            rows.append(
-                {"name": name, "patient": name, "scan": name, "split": split, "label": label, "digest": digest} | place
-            )
-    files.write_index(folder, rows)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +39,14 @@ def weights(folder):
     return networks.load_network(folder)[0].state_dict()
 
 
+def read_log(folder):
+    with (folder / "log.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
 def test_it_learns_and_writes_down_how(patches, whole):
     folder, told = whole
-    with (folder / "log.csv").open() as file:
-        lines = list(csv.DictReader(file))
+    lines = read_log(folder)
     assert [line["phase"] for line in lines] == ["head", "upper", "upper", "upper"]
     aucs = [float(line["validation_auc"]) for line in lines]
     assert told["validation_auc"] == max(aucs) == 1.0 and told["best_epoch"] == 1 + aucs.index(1.0)
@@ -91,6 +75,8 @@ def test_a_killed_training_goes_on_to_the_same_end(patches, whole, tmp_path):
     assert heard == [2, 3, 4] and told == whole[1]
     ours, theirs = weights(tmp_path), weights(whole[0])
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    logs = [[{**line, "seconds": ""} for line in read_log(folder)] for folder in (tmp_path, whole[0])]
+    assert logs[0] == logs[1] and [line["epoch"] for line in logs[0]] == ["1", "2", "3", "4"]  # each epoch once
     again = lung_ct.train(patches, tmp_path, PLAN, device="cpu", heard=lambda line: pytest.fail("it was at its end"))
     assert again == told
     with pytest.raises(InputError, match="another training"):
@@ -151,6 +137,10 @@ def test_bad_plans_and_splits_are_refused(tmp_path):
         {"warmup": 9, "epochs": 9},
         {"smoothing": 1.0},
         {"rate": 0.0},
+        {"warmup_rate": 0.0},
+        {"decay": -0.1},
+        {"patience": 0},
+        {"precision": "float8"},
         {"batch": 1},
     ):
         with pytest.raises(InputError):
@@ -176,6 +166,8 @@ def test_weights_are_taken_over_key_by_key(tmp_path):
         "missing": {key: value for key, value in body.items() if key != name},
         "left over": body | {"module.layer9.weight": torch.ones(1)},
         "instead of": body | {name: body[name][:, :4]},
+        "no numbers": body | {name: torch.full_like(body[name], float("nan"))},
+        "and 97 more": {},
     }
     for why, tensors in cases.items():
         save_file({key: value.contiguous() for key, value in tensors.items()}, tmp_path / "bad.safetensors")
@@ -193,9 +185,17 @@ def test_a_file_of_weights_that_would_run_something_is_refused(tmp_path):
             return (os.system, ("touch " + str(tmp_path / "ran"),))
 
     (tmp_path / "bad.pth").write_bytes(pickle.dumps(Bad()))
-    with pytest.raises(InputError, match="read safely"):
-        networks.start_from(networks.build("narrow"), tmp_path / "bad.pth")
+    torch.save([1, 2], tmp_path / "list.pth")
+    torch.save({"state_dict": {"conv1.weight": 3}}, tmp_path / "numbers.pth")
+    (tmp_path / "half.safetensors").write_bytes(b"\x00" * 5)
+    for name in ("bad.pth", "list.pth", "numbers.pth", "half.safetensors"):
+        with pytest.raises(InputError, match=f"{name} holds no weights that can be read safely"):
+            networks.start_from(networks.build("narrow"), tmp_path / name)
     assert not (tmp_path / "ran").exists()
+    with pytest.raises(InputError, match="there is no file"):
+        networks.start_from(networks.build("narrow"), tmp_path / "none.pth")
+    with pytest.raises(InputError, match="expected resnet18 or narrow"):
+        networks.build("wide")
 
 
 def test_networks_leave_the_random_state_and_say_where_their_map_is():
@@ -206,6 +206,117 @@ def test_networks_leave_the_random_state_and_say_where_their_map_is():
     assert torch.equal(first.fc.weight, again.fc.weight) and not torch.equal(first.fc.weight, other.fc.weight)
     first.train()
     assert lung_ct.map_layer(first, 32) == "layer3" and lung_ct.map_layer(first, 64) == "layer4" and first.training
+
+
+class Said(torch.nn.Module):
+    """Answers the same logits for every patch"""
+
+    def __init__(self, *logits):
+        super().__init__()
+        self.logits = torch.nn.Parameter(torch.tensor([logits]))
+
+    def forward(self, x):
+        return self.logits + torch.zeros(len(x), 1)
+
+
+def loss_of(patches, monkeypatch, tmp_path, **plan):
+    """The training loss of an epoch in which a network says (2, 0) to everything; it goes nowhere from there"""
+    monkeypatch.setattr(networks, "build", lambda kind, seed=0: Said(2.0, 0.0))
+    plan = lung_ct.phantom_plan(epochs=1, warmup=0, batch=64, rate=1e-9, **plan)
+    lines = []
+    lung_ct.train(patches, tmp_path / "out", plan, device="cpu", heard=lines.append)
+    return lines[0]["loss"]
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("balanced", [False, True])
+def test_the_loss_is_the_cross_entropy_of_smoothed_labels_and_of_balanced_classes(
+    tmp_path, monkeypatch, smoothing, balanced
+):
+    """Nine backgrounds and three nodules; by hand: the costs of saying (2, 0) are log(1 + e^-2) and log(1 + e^2)"""
+    made = balls(tmp_path / "balls", many=(12, 4, 0), every=4)
+    costs = np.log1p(np.exp([-2.0, 2.0]))  # of a background, of a nodule
+    weights = np.array([12 / (2 * 9), 12 / (2 * 3)]) if balanced else np.ones(2)
+    even = smoothing / 2 * (weights @ costs)
+    by_hand = (
+        9 * ((1 - smoothing) * weights[0] * costs[0] + even) + 3 * ((1 - smoothing) * weights[1] * costs[1] + even)
+    ) / 12
+    found = loss_of(made, monkeypatch, tmp_path, smoothing=smoothing, balanced=balanced)
+    assert found == pytest.approx(by_hand, rel=1e-6)
+
+
+def test_a_loss_that_is_no_number_ends_the_training_and_spoils_nothing(patches, whole, tmp_path, monkeypatch):
+    plan = lung_ct.phantom_plan(epochs=4, warmup=1, batch=8, patience=9, rate=1e30)
+    with pytest.raises(
+        InputError, match=r"(the loss is (nan|inf) in epoch \d|no numbers after training).* than 1e\+30"
+    ):
+        lung_ct.train(patches, tmp_path, plan, device="cpu")
+    assert [line["phase"] for line in read_log(tmp_path)] == ["head"]
+    assert all(bool(torch.isfinite(value).all()) for value in weights(tmp_path).values())
+    with pytest.raises(InputError, match=r"no numbers after training: take a lower rate than 0\.002"):
+        silent(patches, monkeypatch, tmp_path)
+
+
+def silent(patches, monkeypatch, folder):
+    """A network whose loss is a number in training and which answers NaN in validation"""
+
+    class Moody(Said):
+        def forward(self, x):
+            return super().forward(x) * (1.0 if self.training else float("nan"))
+
+    monkeypatch.setattr(networks, "build", lambda kind, seed=0: Moody(2.0, 0.0))
+    lung_ct.train(patches, folder / "moody", lung_ct.phantom_plan(epochs=1, warmup=0, batch=8), device="cpu")
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_half_precision_learns_too_and_is_what_it_says(patches, whole, tmp_path, monkeypatch, precision):
+    kinds = set()
+    monkeypatch.setattr(networks, "build", watched(networks.build, kinds))
+    plan = lung_ct.phantom_plan(epochs=4, warmup=1, batch=8, patience=9, precision=precision)
+    told = lung_ct.train(patches, tmp_path, plan, device="cpu")
+    assert kinds == {getattr(torch, precision)} and told["validation_auc"] == 1.0
+    ours, theirs = weights(tmp_path), weights(whole[0])
+    same = all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    assert same == (precision == "float32")  # a processor's "auto"
+    assert {value.dtype for value in ours.values()} == {torch.float32, torch.int64}
+
+
+def watched(build, kinds):
+    def made(kind, seed=0):
+        network = build(kind, seed)
+        network.layer1.register_forward_hook(lambda module, given, out: kinds.add(out.dtype))
+        return network
+
+    return made
+
+
+def test_what_runs_in_half_precision_where():
+    from pellucid.studies.lung_ct.places import Where
+
+    place = Where("cpu")
+    assert place.first and not place.gpu and not place.needs_scaling() and not place.needs_scaling("bfloat16")
+    for precision, on in (("auto", False), ("float32", False), ("bfloat16", True)):
+        with place.mixed(precision):
+            assert torch.is_autocast_enabled("cpu") is on
+    assert place.gather("parts") == ["parts"] and not Where("cpu", 1, 2).first
+    network = torch.nn.Linear(1, 1)
+    place.align(network)  # alone there is nobody to ask
+    assert place.wrap(network) is network
+
+
+def test_a_gpu_of_many_kinds(monkeypatch):
+    """What would run on GPUs, told from the outside: bfloat16 where there is one, else float16 with scaled gradients"""
+    from pellucid.studies.lung_ct.places import Where
+
+    place, asked = Where("cuda:1"), []
+    monkeypatch.setattr(torch, "autocast", lambda device, dtype: asked.append((device, dtype)))
+    for has in (True, False):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda has=has: has)
+        place.mixed()
+        place.mixed("bfloat16")
+        assert place.gpu and place.needs_scaling() is (not has) and not place.needs_scaling("float32")
+    half = ("cuda", torch.bfloat16)
+    assert asked == [half, half, ("cuda", torch.float16), half]
 
 
 @pytest.mark.slow

@@ -175,6 +175,10 @@ def prepare(data: Path, readings: Path, out: Path, key: Path | None, workers: in
 @click.option("--batch", type=int, metavar="N", help="Patches a step, over all processes; 16.")
 @click.option("--patience", type=int, metavar="N", help="Epochs without a better one; 10, or 4 for narrow.")
 @click.option("--smoothing", type=float, metavar="S", help="Of labels; 0.05.")
+@click.option(
+    "--balanced", is_flag=True, default=None, help="Both classes weigh alike, however many patches they have."
+)
+@click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), help="auto: half on a GPU.")
 @click.option("--seed", type=int, help="Of everything that is drawn; 0.")
 @click.option("--device", metavar="NAME", help="cpu, cuda or cuda:1; a GPU if there is one.")
 def train(

@@ -11,6 +11,7 @@ import dataclasses
 import importlib
 import json
 import os
+import re
 import uuid
 import zipfile
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ import numpy as np
 from pellucid.core import registry, spelling
 from pellucid.core.errors import SpellingError, StoreError
 
+_PARTIAL = re.compile(r"\..+\.[0-9a-f]{32}\.part")
 HEADER = "header.json"
 FORMAT = 1
 NESTED = {  # parts of records that are no public names
@@ -57,6 +59,13 @@ def appearing(path: Path) -> Iterator[Path]:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def sweep(folder: Path) -> None:
+    """Delete what a killed run left half written by `appearing` in this folder; no other run may be writing there."""
+    for path in folder.glob(".*.part"):
+        if _PARTIAL.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def load(path: str | Path) -> Any:

@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pellucid.core.errors import InputError, StoreError
+from pellucid.core.errors import InputError, MissingDependency, StoreError
 from pellucid.core.registry import need
 from pellucid.core.store import appearing
 
@@ -74,13 +74,16 @@ def map_layer(network: Any, size: int) -> str:
 def start_from(network: Any, path: str | Path) -> str:
     """Take over MedicalNet's weights, all but the classifier's; the SHA-256 of their file."""
     torch, path = need("torch", "Weights"), Path(path)
+    if not path.is_file():
+        raise InputError(f"there is no file {path.name!r}: give MedicalNet's weights of a ResNet-18.")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     given = _read(path)
     given = {key.removeprefix("module."): value for key, value in given.items()}
     given = {key: value for key, value in given.items() if not key.startswith((_HEAD, _UNWANTED))}
     ours = {key: value for key, value in network.state_dict().items() if not key.startswith(_HEAD)}
     optional = {key for key in ours if key.endswith("num_batches_tracked")}  # files of old versions lack these counters
-    wrong = [f"{key} is missing" for key in ours if key not in given and key not in optional]
+    wrong = [f"{key} holds values that are no numbers" for key in given if not bool(torch.isfinite(given[key]).all())]
+    wrong += [f"{key} is missing" for key in ours if key not in given and key not in optional]
     wrong += [f"{key} is left over" for key in given if key not in ours]
     wrong += [
         f"{key} is {tuple(given[key].shape)} instead of {tuple(ours[key].shape)}"
@@ -104,9 +107,12 @@ def _read(path: Path) -> dict[str, Any]:
             found: Any = need("safetensors.torch", "Weights").load_file(path)
         else:
             found = need("torch", "Weights").load(path, map_location="cpu", weights_only=True)
+        found = dict(found.get("state_dict", found))
+        if not all(isinstance(value, need("torch", "Weights").Tensor) for value in found.values()):
+            raise TypeError("something else than tensors")
     except Exception as error:  # readers raise whatever they hit first
         raise InputError(f"{path.name} holds no weights that can be read safely ({type(error).__name__}).") from None
-    return dict(found.get("state_dict", found))
+    return dict(found)
 
 
 def save(network: Any, folder: Path, description: dict[str, Any]) -> None:
@@ -127,6 +133,8 @@ def load_network(folder: str | Path) -> tuple[Any, dict[str, Any]]:
         described = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         network = build(described["network"])
         network.load_state_dict(store.load_file(folder / WEIGHTS))
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except MissingDependency:
+        raise
+    except Exception as error:  # damaged files raise whatever they hit first
         raise StoreError(f"{folder.name!r} holds no network of ours: give a folder that `train` wrote.") from error
     return network.eval(), described

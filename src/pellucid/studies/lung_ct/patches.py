@@ -12,6 +12,7 @@ NAME is PATIENT-SCAN-pos-0000 or PATIENT-SCAN-neg-0000, both pseudonyms. Splits 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 INDEX = "index.parquet"
+_NAME = re.compile(r"[\w-]+")
 COLUMNS = {
     "name": "string",
     "patient": "string",  # pseudonyms
@@ -83,7 +85,23 @@ def read_index(folder: str | Path, split: str | None = None) -> pd.DataFrame:
 
 def load(folder: str | Path, names: Sequence[str], kind: str = "patches") -> np.ndarray:
     """(n, 1, size, size, size): patches in their order, or their readers' masks (`kind="masks"`)"""
-    return np.stack([np.load(Path(folder) / kind / f"{name}.npy", allow_pickle=False) for name in names])[:, None]
+    return np.stack([_one(Path(folder) / kind, name) for name in names])[:, None]
+
+
+def _one(folder: Path, name: str) -> np.ndarray:
+    """(size, size, size); a name that an index from elsewhere leads out of the folder with is none"""
+    try:
+        if not _NAME.fullmatch(name):
+            raise ValueError("no name of a patch")
+        values: np.ndarray = np.load(folder / f"{name}.npy", allow_pickle=False)
+        if values.ndim != 3:
+            raise ValueError("no cube")
+    except (OSError, ValueError, MemoryError) as error:
+        shown = name if _NAME.fullmatch(name) else "a name that is none"
+        raise InputError(
+            f"{folder.name}: {shown} cannot be read ({type(error).__name__}): run `prepare` again."
+        ) from None
+    return values
 
 
 def agreed(folder: str | Path, rows: Any) -> np.ndarray:

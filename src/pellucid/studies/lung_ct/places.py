@@ -37,17 +37,23 @@ class Where:
         wanted = [int(self.device.partition(":")[2])] if self.gpu else None
         return torch.nn.parallel.DistributedDataParallel(network, device_ids=wanted, find_unused_parameters=True)
 
-    def mixed(self) -> Any:
-        """Half precision where the device is a GPU: bfloat16 where it has it"""
+    def mixed(self, precision: str = "auto") -> Any:
+        """What a pass runs in: "auto" is half precision where the device is a GPU, bfloat16 where it has it"""
         torch = need("torch", "Training")
-        if not self.gpu:
+        if precision == "float32" or (precision == "auto" and not self.gpu):
             return contextlib.nullcontext()
-        kind = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-        return torch.autocast("cuda", dtype=kind)
+        kind = torch.float16 if self.needs_scaling(precision) else torch.bfloat16
+        return torch.autocast("cuda" if self.gpu else "cpu", dtype=kind)
 
-    def needs_scaling(self) -> bool:
-        """float16 gradients vanish without it"""
-        return self.gpu and not need("torch", "Training").cuda.is_bf16_supported()
+    def needs_scaling(self, precision: str = "auto") -> bool:
+        """Whether it is float16, whose gradients vanish without it"""
+        return precision == "auto" and self.gpu and not need("torch", "Training").cuda.is_bf16_supported()
+
+    def align(self, network: Any) -> None:
+        """The first process's batch statistics for all: theirs are of other patches, and its network is the one that is kept"""
+        if self.size > 1:
+            for buffer in network.buffers():
+                need("torch.distributed", "Training").broadcast(buffer, 0)
 
     def gather(self, parts: Any) -> list[Any]:
         """What every process has, in the order of their ranks"""

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pellucid.core.errors import InputError
 from pellucid.studies.lung_ct.network import BLOCKS, KINDS
 
+PRECISIONS = ("auto", "float32", "bfloat16")
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -16,7 +18,9 @@ class Plan:
 
     AdamW with `decay`, the learning rate falling from `rate` to zero along half a cosine in each phase; labels smoothed by
     `smoothing`; the epoch with the best validation AUC is kept, and training ends after `patience` epochs without a better one.
-    `batch` patches a step, over all processes together; patches are mirrored at random.
+    `batch` patches a step, over all processes together; patches are mirrored at random. `balanced`: both classes weigh alike in
+    the loss, however many patches they have (probabilities then belong to a world with as many nodules as backgrounds).
+    `precision`: auto (half where the device is a GPU), float32, or bfloat16.
     """
 
     network: str = "resnet18"
@@ -29,6 +33,8 @@ class Plan:
     smoothing: float = 0.05
     batch: int = 16
     patience: int = 10
+    balanced: bool = False
+    precision: str = "auto"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -36,6 +42,8 @@ class Plan:
             raise InputError(f"network={self.network!r}: expected {' or '.join(KINDS)}.")
         if self.upper != "all" and self.upper not in BLOCKS:
             raise InputError(f"upper={self.upper!r}: expected all or one of {', '.join(BLOCKS)}.")
+        if self.precision not in PRECISIONS:
+            raise InputError(f"precision={self.precision!r}: expected {', '.join(PRECISIONS)}.")
         if not 0 <= self.warmup < self.epochs or self.batch < 2 or self.patience < 1:
             raise InputError(f"{self}: expected 0 <= warmup < epochs, batch >= 2 and patience >= 1.")
         if not 0 <= self.smoothing < 1 or min(self.rate, self.warmup_rate) <= 0 or self.decay < 0:

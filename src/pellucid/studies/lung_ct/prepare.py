@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.core.errors import InputError
-from pellucid.core.store import appearing
+from pellucid.core.store import appearing, sweep
 from pellucid.studies.lung_ct.agreement import match
 from pellucid.studies.lung_ct.annotations import Reading, parse
 from pellucid.studies.lung_ct.candidates import Outlined, backgrounds, forbidden, outlined
@@ -63,6 +63,8 @@ def prepare(
     """Make patches of all series in `data` that a file in `readings` speaks of; what was used and what was refused."""
     folder, tally = Path(folder), Tally()
     recipe.keep(folder)
+    for part in ("", "patches", "masks", "scans"):
+        sweep(folder / part)
     jobs = _jobs(data, readings, folder, recipe, pseudonyms, tally)
     for made in _each(jobs, workers):
         tally.refused += made.refused
