@@ -24,6 +24,7 @@ def lung_ct() -> None:
     pellucid lung-ct prepare --data dicom --readings xml --out patches
     pellucid lung-ct train --patches patches --out network
     pellucid lung-ct evaluate --network network --patches patches --out results
+    pellucid lung-ct visualise --network network --patches patches --out seen --data dicom
     """
 
 
@@ -295,3 +296,36 @@ _SHOWN = {
 
 def _cell(value: float, way: Any) -> str:
     return way(value) if value == value else "-"
+
+
+@lung_ct.command(short_help="Maps as arrays, pictures and NIfTI.")
+@click.option("--network", type=_FOLDER, required=True, metavar="FOLDER", help="What `train` wrote.")
+@click.option("--patches", type=_FOLDER, required=True, metavar="FOLDER", help="What `prepare` wrote.")
+@click.option("--out", type=_FOLDER, required=True, metavar="FOLDER", help="Maps and pictures; goes on if begun.")
+@click.option("--data", type=_FOLDER, metavar="FOLDER", help="The DICOM files, to show maps within whole slices.")
+@click.option("--key", type=_FILE, metavar="FILE", help="The key of pseudonyms; PATCHES.key unless given.")
+@click.option(
+    "--split",
+    type=click.Choice(["train", "validation", "test"]),
+    default="test",
+    show_default=True,
+    help="Whose nodules.",
+)
+@click.option("--name", "names", multiple=True, metavar="NAME", help="Single patches instead of a split; repeat.")
+@click.option("--most", type=click.IntRange(1), default=24, show_default=True, metavar="N", help="Nodules of a split.")
+@click.option("--xai", "methods", metavar="METHODS", help="all, or names and spellings with commas; the guide's four.")
+@click.option("--device", metavar="NAME", help="cpu, cuda or cuda:1; a GPU if there is one.")
+def visualise(patches: Path, out: Path, data: Path | None, key: Path | None, **more: Any) -> None:
+    """Explain nodules: maps as .npy and NIfTI, figures of methods by planes; with --data within whole slices of the scan."""
+    from pellucid.cli import screen
+    from pellucid.studies import lung_ct as study
+
+    key = key or patches.with_name(f"{patches.name}.key")
+    if data is not None and not key.is_file():
+        raise click.UsageError(f"there is no key {key.name}: --key FILE, the one that `prepare` used.")
+    pseudonyms = study.Pseudonyms.kept_in(key) if data is not None else None
+    with screen.progress("patches", unit="patches") as done:
+        tally = study.visualise(patches=patches, folder=out, data=data, pseudonyms=pseudonyms, progress=done, **more)
+    for line in tally.lines():
+        click.echo(line)
+    click.echo(f"written: {out}")

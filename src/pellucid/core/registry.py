@@ -281,6 +281,7 @@ EXTRAS = {
     "monai": "medical",
     "pydicom": "medical",
     "defusedxml": "medical",
+    "nibabel": "medical",
     "pyarrow": "medical",
 }
 

@@ -139,7 +139,7 @@ def _ground(ax: Axes, shown: Frame, seen: np.ndarray, window: tuple[float, float
         ax.add_patch(Rectangle((left, -tallest / 2), cell, tallest, color="black", linewidth=0, zorder=-1))
         begins.append(left + (cell - width) / 2)
         grey = np.nan_to_num(shown.raster(plane, seen, np.zeros(3, dtype=int)), nan=black)
-        look: Any = {"extent": _extent(shown, plane, begins[-1]), "interpolation": "nearest", "aspect": "equal"}
+        look: Any = {"extent": _extent(shown, plane, begins[-1]), "interpolation": "antialiased", "aspect": "equal"}
         ax.imshow(grey, cmap="gray", vmin=black, vmax=white, **look)
         _head(ax, f"{plane.name}, slice {shown.at[plane.cut]}", left, -tallest / 2)
         _letter(ax, plane, (left, left + cell, -tallest / 2, tallest / 2))
@@ -195,9 +195,9 @@ def _cross(ax: Axes, shown: Frame, plane: Plane, left: float) -> None:
 def _box(ax: Axes, shown: Frame, plane: Plane, left: float, ends: tuple[np.ndarray, np.ndarray]) -> None:
     """A dashed box from one corner to the other, around a part of the volume"""
     (x0, x1), (y0, y1) = (sorted(pair) for pair in zip(*(shown.place(plane, end) for end in ends), strict=True))
-    look: Any = {"fill": False, "edgecolor": "white", "linestyle": (0, (4, 2.5)), "path_effects": _EDGED}
-    top = -shown.size(plane)[0] / 2
-    ax.add_patch(Rectangle((left + x0, top + y0), x1 - x0, y1 - y0, gid=BOX, **look))
+    corner, width, height = (left + x0, y0 - shown.size(plane)[0] / 2), x1 - x0, y1 - y0
+    ax.add_patch(Rectangle(corner, width, height, fill=False, edgecolor="black", alpha=0.7))  # seen on white, too
+    ax.add_patch(Rectangle(corner, width, height, fill=False, edgecolor="white", linestyle=(0, (4, 2.5)), gid=BOX))
 
 
 def _footer(attribution: Attribution, row: int, scale: Scale, limit: float) -> str:

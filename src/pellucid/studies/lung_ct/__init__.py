@@ -19,6 +19,7 @@
     found = lung_ct.benchmark("network", "patches", "results", "all", most=24)  # a Benchmark, explanations.csv and .json
     found.lines                                            # a MethodLine each: seconds, cosine, pointing, mass, failed ...
     lung_ct.Benchmark.of("results")                        # the same, read back
+    lung_ct.visualise("network", "patches", "seen", data="phantom/dicom", pseudonyms=key)   # arrays, pictures, NIfTI volumes
 
 Every step takes a folder and leaves files; every step may be interrupted and started again. No name and no identifier of a patient
 gets into a file, a log or a file's name: patients and series go by pseudonyms (`pseudonyms.py`).
@@ -28,11 +29,14 @@ from pellucid.studies.lung_ct.agreement import Nodule, match
 from pellucid.studies.lung_ct.annotations import Mark, Outline, Reading, parse
 from pellucid.studies.lung_ct.assess import Assessment, assess
 from pellucid.studies.lung_ct.benchmarking import Benchmark, benchmark, explained_rows
+from pellucid.studies.lung_ct.context import Place, contexts, place_of
 from pellucid.studies.lung_ct.download import Patience, download, listed
 from pellucid.studies.lung_ct.evaluate import evaluate, predict
+from pellucid.studies.lung_ct.figure import figure, write_png
 from pellucid.studies.lung_ct.method_line import MethodLine, over_patients
 from pellucid.studies.lung_ct.nbia import Server, read_manifest
 from pellucid.studies.lung_ct.network import load_network, map_layer
+from pellucid.studies.lung_ct.nifti import in_whole, read_nifti, to_ras, write_nifti
 from pellucid.studies.lung_ct.patches import agreed, load, read_index
 from pellucid.studies.lung_ct.phantom import Chest, PhantomNodule, chest
 from pellucid.studies.lung_ct.phantom_files import write as write_phantom
@@ -45,6 +49,7 @@ from pellucid.studies.lung_ct.selective import explain_when
 from pellucid.studies.lung_ct.series import Scan, Series, find, read
 from pellucid.studies.lung_ct.train import train
 from pellucid.studies.lung_ct.tried import Tried, standard, tried
+from pellucid.studies.lung_ct.visualise import visualise
 
 __all__ = [
     "SPLITS",
@@ -57,6 +62,7 @@ __all__ = [
     "Outline",
     "Patience",
     "PhantomNodule",
+    "Place",
     "Plan",
     "Pseudonyms",
     "Reading",
@@ -71,11 +77,14 @@ __all__ = [
     "assess",
     "benchmark",
     "chest",
+    "contexts",
     "download",
     "evaluate",
     "explain_when",
     "explained_rows",
+    "figure",
     "find",
+    "in_whole",
     "listed",
     "load",
     "load_network",
@@ -84,14 +93,20 @@ __all__ = [
     "over_patients",
     "parse",
     "phantom_plan",
+    "place_of",
     "predict",
     "prepare",
     "read",
     "read_index",
     "read_manifest",
+    "read_nifti",
     "split",
     "standard",
+    "to_ras",
     "train",
     "tried",
+    "visualise",
+    "write_nifti",
     "write_phantom",
+    "write_png",
 ]

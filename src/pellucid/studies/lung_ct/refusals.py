@@ -26,6 +26,8 @@ REASONS = {
     "not XML": "the file is no reader's file, or is not safe to read",
     "not a CT reading": "a reading of chest films",
     "annotation elsewhere": "outlines on slices or pixels that the series does not have",
+    "no such scan": "no series in the folder goes by this pseudonym under this key",
+    "another scan": "not what the patches were cut from",
     "no lung": "no air inside the body was found",
     "not on the server": "the server has no such series",
     "connection cut": "the download did not get through, however often it was tried",
