@@ -1,4 +1,4 @@
-"""PartitionShap and KernelShap of a language model beside shap: one network, one tokenizer, as many evaluations, interleaved.
+"""Three Shapley methods on a language model beside shap: one network, one tokenizer, as many evaluations, interleaved.
 
     OMP_NUM_THREADS=2 python benchmarks/language.py [--prompts 2] [--repeats 2] [--width 512] [--layers 6] [--system 1]
 
@@ -154,7 +154,7 @@ def main() -> None:
     print(
         f"{size:,} parameters; prompts of {tokens} tokens, {own} of them the user's; {torch.get_num_threads()} threads"
     )
-    for method in (pc.PartitionShap(orders=4), pc.KernelShap(samples=200)):
+    for method in (pc.PartitionShap(orders=4), pc.KernelShap(samples=200), pc.PermutationShap(orders=4)):
         beside(method, net, tokenizer, system, prompts, given.repeats)
 
 

@@ -224,6 +224,125 @@ def test_a_network_with_learnt_positions(small, cut):
     np.testing.assert_allclose(a.values, b.values, atol=1e-5)
 
 
+def test_a_network_that_looks_back_a_bounded_way_in_some_layers(small, cut):
+    """Prompts inside the window share prefixes; longer ones are computed whole, because layers want different masks."""
+    import transformers
+
+    torch.manual_seed(0)
+    for window, shares in ((200, True), (12, False)):
+        config = transformers.Qwen2Config(
+            vocab_size=420, hidden_size=32, intermediate_size=48, num_hidden_layers=3, num_attention_heads=4,
+            num_key_value_heads=2, sliding_window=window, use_sliding_window=True, max_window_layers=1,
+            max_position_embeddings=160, initializer_range=0.25,
+        )  # fmt: skip
+        net = transformers.Qwen2ForCausalLM(config).eval()
+        assert set(config.layer_types) == {"full_attention", "sliding_attention"}
+        a = pc.explain(pc.CausalLM(net, cut), small.PROMPTS, pc.KernelShap(samples=40), target=ODDS)
+        own = torch.stack([small.own_logits(net, cut, text) for text in small.PROMPTS])
+        np.testing.assert_allclose(a.scores, own[:, first(cut, "MSFT")] - own[:, first(cut, "NVDA")], atol=1e-5)
+        assert bool(a.receipt.notes) == shares
+
+
+# --- the tree of tokens -----------------------------------------------------------------------------------------------
+
+
+def branching(seed, count, longest, letters=3):
+    """Sequences that begin alike in many ways, some of them twice, some a beginning of others."""
+    rng = np.random.default_rng(seed)
+    made = [rng.integers(5, 5 + letters, rng.integers(1, longest)).tolist() for _ in range(count)]
+    return [*made, *made[:3], made[0][:1]]
+
+
+@pytest.mark.parametrize("tokens", [1, 7, 40, 10**6])
+def test_pieces_hold_every_token_of_the_tree_once_and_each_sees_its_own_sequence(tokens):
+    from pellucid.models.token_tree import tree
+
+    sequences = branching(0, 60, 12)
+    distinct = {tuple(s[:n]) for s in sequences for n in range(1, len(s) + 1)}
+    pieces, seen, last = list(tree(sequences, tokens, 10**6)), [], []
+    assert sum(len(piece.ids) for piece in pieces) == len(distinct)
+    assert sorted(row for piece in pieces for row in piece.rows) == list(range(len(sequences)))
+    for piece in pieces:
+        assert len(piece.ids) <= max(tokens, 12)
+        known = [*last[: piece.kept], *piece.ids.tolist()]  # every kept place is the path to the one before
+        mask = piece.seen(None)
+        for row, where, end in zip(piece.rows, piece.where, piece.ends, strict=True):
+            assert [known[i] for i in where] == sequences[row]
+            if mask is not None and end >= 0:
+                assert np.flatnonzero(mask[0, end]).tolist() == where.tolist()
+            near = piece.seen(3)
+            assert near is not None and np.flatnonzero(near[0, end]).tolist() == where[-3:].tolist()
+        seen += piece.places.tolist()
+        last = [known[i] for i in piece.where[-1]]
+    assert max(seen) == max(map(len, sequences)) - 1
+
+
+@pytest.mark.parametrize("tokens", [8, 50])
+@pytest.mark.parametrize("window", [None, 5])
+def test_the_tree_gives_the_logits_of_each_sequence_alone(small, monkeypatch, tokens, window):
+    """And those after more tokens, and the greedy answers; a window counts places of the sequence."""
+    import transformers
+
+    from pellucid.models import prefixes
+
+    monkeypatch.setitem(prefixes._PIECE, "cpu", tokens)
+    net = small.qwen()
+    if window:
+        torch.manual_seed(0)
+        config = transformers.MistralConfig(
+            vocab_size=420, hidden_size=32, intermediate_size=48, num_hidden_layers=3, num_attention_heads=4,
+            num_key_value_heads=2, sliding_window=window, max_position_embeddings=160, initializer_range=0.25,
+        )  # fmt: skip
+        net = transformers.MistralForCausalLM(config).eval()
+    sequences, network, met = branching(1, 40, 14), prefixes.Network(net), []
+
+    def alone(ids):
+        with torch.no_grad():
+            return net(torch.tensor([ids])).logits[0]
+
+    def use(end):
+        met.extend(end.rows)
+        some = np.arange(len(end.rows))[::2]
+        onward, said = end.after([6, 7], some), end.greedily(3, frozenset())
+        for i, row in enumerate(end.rows):
+            torch.testing.assert_close(end.logits[i], alone(sequences[row])[-1], atol=1e-5, rtol=0)
+        for i, logits in zip(some, onward, strict=True):
+            torch.testing.assert_close(logits, alone([*end.sequences[i], 6, 7])[-2:], atol=1e-5, rtol=0)
+        ids = list(end.sequences[0])
+        for token in said[0]:
+            assert token == int(alone(ids)[-1].argmax())
+            ids.append(token)
+        assert end.greedily(2, frozenset()) == [one[:2] for one in said]  # what went on before changed nothing
+
+    network.read(sequences, use)
+    assert network.cached and sorted(met) == list(range(len(sequences)))
+
+
+def test_a_network_that_is_not_the_same_in_pieces_is_asked_the_plain_way(small, cut):
+    """One that looks at how far a token stands in its row, whatever its place: no mask and no position say so."""
+    net = small.qwen()
+    inner = net.model.layers[1].forward
+
+    def counting(hidden, *args, **given):
+        drift = torch.arange(hidden.shape[1], dtype=hidden.dtype)[None, :, None] / 50
+        return inner(hidden + drift, *args, **given)
+
+    net.model.layers[1].forward = counting
+    a = pc.explain(pc.CausalLM(net, cut), small.PROMPTS[:1], pc.KernelShap(samples=40), target=ODDS)
+    b = pc.explain(pc.CausalLM(net, cut, cache=False), small.PROMPTS[:1], pc.KernelShap(samples=40), target=ODDS)
+    assert not a.receipt.notes
+    np.testing.assert_allclose(a.scores, b.scores, atol=1e-5)
+
+
+def test_an_attention_that_takes_no_mask_of_its_own_shares_nothing(small):
+    from pellucid.models.prefixes import Network
+
+    net = small.qwen()
+    assert Network(net).cached
+    net.config._attn_implementation = "flash_attention_2"
+    assert not Network(net).cached
+
+
 # --- the frame --------------------------------------------------------------------------------------------------------
 
 

@@ -28,8 +28,9 @@ from pellucid.core.words import Span
 from pellucid.models.adapter import Adapter, Extra, Inputs
 from pellucid.models.causal_tokens import ASKED, MessageAdapter, by_tokens
 from pellucid.models.chat import frame_of
+from pellucid.models.endings import Ending
 from pellucid.models.language import CausalLM
-from pellucid.models.prefixes import Ending, Network
+from pellucid.models.prefixes import Network
 from pellucid.models.stand_ins import Reader, fills, marked, tight
 from pellucid.models.tokenized import as_found, limit_of, merged, never_empty
 from pellucid.models.torch import TorchAdapter

@@ -14,8 +14,8 @@ from pellucid.core.target import Custom, Output, Predicted, as_target
 from pellucid.models.adapter import Inputs
 from pellucid.models.causal import CausalAdapter, numbers
 from pellucid.models.causal_tokens import ASKED
+from pellucid.models.endings import Ending
 from pellucid.models.language import CausalLM, Replies
-from pellucid.models.prefixes import Ending
 
 
 def replies(given: CausalLM, texts: np.ndarray, target: Any, longest: int) -> Replies:
