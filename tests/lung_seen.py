@@ -60,11 +60,17 @@ def kept(folder, made, centre, step=2.0):
     recipe.keep(folder / "patches")
     patch = recipe.windowed(geometry.crop(hu, where, SIZE, recipe.window[0]))
     row["digest"] = patches.save(folder / "patches" / "patches" / f"{row['name']}.npy", patch)
+    patches.save(folder / "patches" / "masks" / f"{row['name']}.npy", 3 * ball())
     (folder / "patches" / "scans").mkdir()
     told = {"affine": affine.tolist(), "shape": list(hu.shape)}
     (folder / "patches" / "scans" / f"{row['scan']}.json").write_text(json.dumps(told))
     patches.write_index(folder / "patches", [row])
     return row, hu
+
+
+def ball(size=SIZE, radius=3):
+    """What each of three readers drew, in the middle of a patch."""
+    return (np.linalg.norm(np.indices((size,) * 3) - size // 2, axis=0) <= radius).astype(np.uint8)
 
 
 def planted(size=SIZE, at=None):

@@ -44,8 +44,12 @@ def opened(monkeypatch):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Figures are tested by themselves; most of a run's time is drawing them."""
-    monkeypatch.setattr(module, "figure", lambda *given, **more: Figure(figsize=(0.5, 0.5)))
+    """Figures are tested by themselves; most of a run's time is drawing them. What they were asked for."""
+    asked = []
+    monkeypatch.setattr(
+        module, "figure", lambda *given, **more: asked.append((given, more)) or Figure(figsize=(0.5, 0.5))
+    )
+    return asked
 
 
 def seen(folder, out, methods=METHODS, **more):
@@ -76,6 +80,10 @@ def test_arrays_are_the_maps_and_facts_say_how_they_were_made(made, tmp_path, op
     folder, row, _ = made
     seen(folder, tmp_path)
     x = lung_ct.load(folder / "patches", [row["name"]])
+    (_, more), context = quick
+    np.testing.assert_array_equal(more["outline"], lung_seen.ball())
+    assert more["caption"].endswith("the line is what at least half of 3 readers drew") and not context[1]
+    assert context[0][4].endswith("the box is the patch") and context[0][3] == (-1000, 400)
     told = json.loads((tmp_path / "told" / f"{row['name']}.json").read_text())
     assert {told[name] for name in ("patch", "scan", "patient", "split")} == {
         row["name"],
@@ -273,3 +281,45 @@ def test_places_count_from_the_patch_into_the_patient(made):
     np.testing.assert_allclose(geometry.to_voxels(place.affine, place.millimetres((0, 0, 0))), place.first)
     assert np.abs(place.centre - place.middle).max() <= 0.5
     np.testing.assert_allclose(place.millimetres((8, 8, 8)), NODULE.centre, atol=1.01)
+
+
+@pytest.mark.realdata
+def test_a_real_tumour_lies_where_its_own_slices_say(data_dir, tmp_path):
+    """Tumour boxes of a real series in millimetres, by the rule of DICOM, against a mark in a NIfTI file of the resampled scan."""
+    import csv
+    import tarfile
+
+    from test_lung_ct_prepare import reading_of
+
+    with tarfile.open(data_dir / "lung_pet_ct_dx" / "A0001_B_5mm.tar.xz") as archive:
+        archive.extractall(tmp_path / "dicom", filter="data")
+    with (data_dir / "lung_pet_ct_dx" / "boxes.csv").open() as file:
+        boxes = [row for row in csv.DictReader(file) if row["series"] == "A0001_B_5mm"]
+    slices = [pydicom.dcmread(path, stop_before_pixels=True) for path in (tmp_path / "dicom").rglob("*.dcm")]
+    by_sop = {str(one.SOPInstanceUID): one for one in slices}
+    corners = []
+    for box in boxes:
+        one = by_sop[box["sop_uid"]]
+        across, down = np.array(one.ImageOrientationPatient, dtype=float).reshape(2, 3)
+        for x, y in ((box["xmin"], box["ymin"]), (box["xmax"], box["ymax"])):
+            steps = across * float(one.PixelSpacing[1]) * float(x) + down * float(one.PixelSpacing[0]) * float(y)
+            corners.append(np.array(one.ImagePositionPatient, dtype=float) + steps)
+    (tmp_path / "xml").mkdir()
+    (tmp_path / "xml" / "boxes.xml").write_text(reading_of(str(slices[0].SeriesInstanceUID), boxes))
+    lung_ct.prepare(tmp_path / "dicom", tmp_path / "xml", tmp_path / "out", lung_ct.Recipe(), lung_seen.KEY)
+    index = lung_ct.read_index(tmp_path / "out")
+    place = lung_ct.place_of(tmp_path / "out", index[index["label"] == 1].iloc[0])
+    ((places, hu),) = lung_ct.contexts(
+        tmp_path / "out", tmp_path / "dicom", lung_seen.KEY, [place], tally := lung_ct.Tally()
+    )
+    assert [one.name for one in places] == [place.name] and not tally.refused
+    mark = np.zeros((64, 64, 64), np.float32)
+    mark[32, 32, 32] = 1.0
+    path = lung_ct.write_nifti(tmp_path / "a.nii.gz", lung_ct.in_whole(mark, place.first, place.shape), place.affine)
+    image = nibabel.load(path)
+    values = np.asarray(image.dataobj)
+    x, y, z = nibabel.affines.apply_affine(image.affine, np.unravel_index(values.argmax(), values.shape))
+    assert (np.min(corners, 0) < (-x, -y, z)).all() and ((-x, -y, z) < np.max(corners, 0)).all()
+    np.testing.assert_allclose((-x, -y, z), np.mean([np.min(corners, 0), np.max(corners, 0)], 0), atol=6)
+    around = hu[tuple(slice(side - 4, side + 5) for side in place.middle)]
+    assert -60 < np.median(around) < 100  # soft tissue

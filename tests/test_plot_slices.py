@@ -184,6 +184,38 @@ def test_without_a_place_the_whole_is_cut_at_the_strongest_of_the_part():
     assert alone == ["axis 0, slice 7", "axis 1, slice 4", "axis 2, slice 2"]  # the middle of the part
 
 
+@pytest.mark.parametrize("first", [None, (4, 3, 2), (-1, 0, 0)])
+def test_an_outline_runs_around_what_is_inside(first):
+    inside = np.zeros((4, 4, 4), bool)
+    inside[1:3, 0:2, 2:4] = True  # at the edge of the part along two axes
+    whole = np.random.default_rng(5).random((9, 9, 9))
+    values = np.random.default_rng(6).random((4, 4, 4))
+    within = None if first is None else (whole, first)
+    corner = np.zeros(3, int) if first is None else np.array(first)
+    look = {"within": within, "at": np.add(corner, (1, 1, 2)), "affine": PLAIN}
+    plain, ax = (pc.plot.slices(record(values), outline=mask, **look) for mask in (None, inside))
+    lines = [line for line in ax.collections if line not in plain.collections]
+    scans = layers(ax, "gray")
+    assert len(lines) == 3 and not plain.collections
+    for line, scan, steps, axes in zip(
+        lines, scans, [(0.75, 0.5), (0.75, 2.5), (0.5, 2.5)], [(2, 1), (2, 0), (1, 0)], strict=True
+    ):
+        (path,) = line.get_paths()
+        left, _, _, top = scan.get_extent()
+        (x0, y0), (x1, y1) = path.vertices.min(0), path.vertices.max(0)
+        np.testing.assert_allclose([(x1 - x0) / steps[0], (y1 - y0) / steps[1]], [2, 2])
+        low = np.minimum(corner, 0)
+        height = np.asarray(scan.get_array()).shape[0]
+        starts = [(corner - low + np.argwhere(inside).min(0))[axis] for axis in axes]
+        np.testing.assert_allclose((x0 - left) / steps[0], starts[0], atol=1e-9)
+        from_top = starts[1] if axes[1] == 1 else height - starts[1] - 2  # the head is at the top
+        np.testing.assert_allclose((y0 - top) / steps[1], from_top, atol=1e-9)
+    nowhere = pc.plot.slices(record(values), outline=np.zeros((4, 4, 4)), **look)
+    assert not nowhere.collections
+    with pytest.raises(InputError, match=r"outline of shape \(4, 4\)"):
+        pc.plot.slices(record(values), outline=inside[0], **look)
+
+
 def test_strengths_run_from_blue_to_red_and_zero_to_one():
     values = np.zeros(SHAPE)
     values[2, 5, 1], values[2, 0, 0] = -4.0, 2.0

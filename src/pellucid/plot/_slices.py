@@ -41,6 +41,7 @@ def slices(
     spacing: Sequence[float] | None = None,
     within: tuple[np.ndarray, Sequence[int]] | None = None,
     window: tuple[float, float] | None = None,
+    outline: np.ndarray | None = None,
     scale: Scale = "signed",
     limit: float | None = None,
     collapse: Collapse = "sum",
@@ -51,8 +52,9 @@ def slices(
     `affine` (4, 4) takes voxels to the patient's millimetres (left, back, head) and turns the planes to axial, coronal and
     sagittal, with letters; `spacing` (3,) says only how far apart voxels are. `within=(whole, first)` draws the map in the volume
     `whole` out of which the row was cut from the voxel `first` on; `at` and `affine` are then the whole's. `window` are the values
-    that are drawn black and white. `scale="unit"` draws strengths from 0 to 1, blue to red: magnitudes over the largest, or over
-    `limit`; `scale="none"` the volume alone. `limit`, `collapse` and `key` are those of `image`.
+    that are drawn black and white; `outline` (d, h, w), true inside of something in the row, is drawn as a line.
+    `scale="unit"` draws strengths from 0 to 1, blue to red: magnitudes over the largest, or over `limit`; `scale="none"` the
+    volume alone. `limit`, `collapse` and `key` are those of `image`.
     """
     row, heading = row_of(attribution, row), "input" if scale == "none" else title(attribution, row)
     seen, corner = _seen(attribution, row, within, collapse)
@@ -70,6 +72,8 @@ def slices(
     for plane, left in zip(shown.planes, lefts, strict=True):
         if drawn:
             lay_over(ax, shown.raster(plane, values, corner), limit, scale, _extent(shown, plane, left))
+        if outline is not None:
+            _line(ax, shown, plane, left, (_inside(outline, values.shape), corner))
         if within is not None:
             _box(ax, shown, plane, left, (corner - 0.5, corner + values.shape - 0.5))
         elif drawn or at is not None:
@@ -183,6 +187,25 @@ def _letter(ax: Axes, plane: Plane, cell: tuple[float, float, float, float]) -> 
     for letter, (where, move, ha, va) in zip(plane.letters or (), (*sides, *ends), strict=bool(plane.letters)):
         look: Any = {"ha": ha, "va": va, "fontsize": SMALL, "color": "white", "path_effects": _EDGED}
         ax.annotate(letter, where, move, textcoords="offset points", annotation_clip=False, **look)
+
+
+def _inside(outline: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """1 inside, 0 outside"""
+    inside = np.asarray(outline, dtype=bool)
+    if inside.shape != tuple(shape):
+        raise InputError(f"outline of shape {inside.shape}: expected that of the row, {tuple(shape)}.")
+    return inside.astype(float)
+
+
+def _line(ax: Axes, shown: Frame, plane: Plane, left: float, part: tuple[np.ndarray, np.ndarray]) -> None:
+    """Around what is 1 in a part of the volume that begins at a corner"""
+    inside = np.pad(np.nan_to_num(shown.raster(plane, *part)), 1)  # closed where the volume ends
+    (h, w), (height, width) = inside.shape, shown.size(plane)
+    if not inside.any():
+        return
+    x = left + (np.arange(w) - 0.5) * width / (w - 2)
+    y = (np.arange(h) - 0.5) * height / (h - 2) - height / 2
+    ax.contour(x, y, inside, [0.5], colors="white", linewidths=1.0).set(path_effects=_EDGED)
 
 
 def _cross(ax: Axes, shown: Frame, plane: Plane, left: float) -> None:

@@ -32,10 +32,12 @@ def figure(
     whole: np.ndarray | None = None,
     window: tuple[float, float] = (-1.0, 1.0),
     caption: str = "",
+    outline: np.ndarray | None = None,
 ) -> Figure:
     """Maps of one patch by method, each a record of one row; `whole` is the scan on the patch's grid, for context mode
 
-    `window` are the values that are drawn black and white: of the patch, or of the scan where it is given.
+    `window` are the values that are drawn black and white: of the patch, or of the scan where it is given; `outline` is true
+    where the readers drew, in the patch.
     """
     look: dict[str, Any] = {
         "window": window,
@@ -59,7 +61,7 @@ def figure(
         bottom, _ = axes[0].get_ylim()
         ax.set(xlim=axes[0].get_xlim(), ylim=(bottom, -bottom), aspect="equal")  # no room for words: all rows alike
     _key(sheet, axes[1:])
-    sheet.supxlabel(caption, fontsize=_WORDS, x=0.01, ha="left")
+    sheet.supxlabel(textwrap.fill(caption, 90), fontsize=_WORDS, x=0.01, ha="left")
     return sheet
 
 

@@ -145,7 +145,9 @@ def _explain(sight: Sight, row: Mapping[str, Any], device: str) -> None:
     lines = [_kept(sight, place, name, record) for name, record in records.items()]
     told = {name: row[name] for name in ("patient", "scan", "split", "label")} | {"patch": row["name"]}
     told |= {"probability": said, "network": sight.digest, "maps": lines, "key": sight.key(row)}
-    write_png(figure(records, place, caption=_caption(told)), sight.path("patches", place.name))
+    drawn, words = _drawn(sight, row)
+    sheet = figure(records, place, caption=_caption(told) + words, outline=drawn)
+    write_png(sheet, sight.path("patches", place.name))
     sight.path("context", place.name).unlink(missing_ok=True)  # of maps that are no more
     path = sight.path("told", place.name, ending="json")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -173,6 +175,14 @@ def _kept(sight: Sight, place: Place, name: str, record: pc.Attribution) -> dict
         "gap": gap if math.isfinite(gap) else None,
         "warnings": list(record.receipt.warnings),
     }
+
+
+def _drawn(sight: Sight, row: Mapping[str, Any]) -> tuple[np.ndarray | None, str]:
+    """Where the readers drew, and words for it; nothing of background"""
+    if not row["readers"]:
+        return None, ""
+    inside = load(sight.patches, [row["name"]], "masks")[0, 0].astype(int)
+    return 2 * inside >= row["readers"], f"; the line is what at least half of {row['readers']} readers drew"
 
 
 def _caption(told: Mapping[str, Any]) -> str:
