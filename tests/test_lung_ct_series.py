@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pydicom
 import pytest
+from scipy.ndimage import map_coordinates
 
 from lung_world import change, copied, phantom
 from pellucid.core.errors import InputError
@@ -217,6 +218,24 @@ def test_resampling_is_exact_on_what_is_linear():
     moved, there = resample(values, affine)
     np.testing.assert_allclose(moved, to_world(there, np.stack(np.indices(moved.shape), -1)) @ slope, atol=1e-9)
     assert moved.shape == (48, 28, 32)  # all that lies between the first centre and the last: 47.5, 27.3 and 31.2 mm
+
+
+def test_resampling_is_interpolation_in_a_cube():
+    """Against scipy's, at the places that the new grid's affine names; a volume of one slice has one"""
+    rng = np.random.default_rng(1)
+    for shape, spacing, step in (
+        ((9, 14, 11), (2.5, 0.7, 0.8), 1.0),
+        ((1, 6, 7), (3.0, 1.0, 2.0), 1.0),
+        ((6, 5, 4), (1, 1, 1), 2.5),
+    ):
+        affine, values = np.diag([*spacing, 1.0]), rng.normal(size=shape)
+        kept = values.copy()
+        moved, there = resample(values, affine, step)
+        places = to_voxels(affine, to_world(there, np.stack(np.indices(moved.shape), -1)))
+        np.testing.assert_allclose(
+            moved, map_coordinates(values, np.moveaxis(places, -1, 0), order=1, mode="nearest"), atol=1e-12
+        )
+        assert np.array_equal(values, kept) and resample(values.astype(np.float32), affine, step)[0].dtype == np.float32
 
 
 def test_pseudonyms_are_stable_and_keyed(tmp_path):

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import ndimage
 
 AIR = -1000.0  # Hounsfield units
 
@@ -46,8 +45,23 @@ def resample(values: np.ndarray, affine: np.ndarray, step: float = 1.0) -> tuple
     """
     ratio = step / spacing_of(affine)  # old voxels per new voxel
     shape = tuple(int(np.floor((n - 1) / r + 1e-6)) + 1 for n, r in zip(values.shape, ratio, strict=True))
-    moved = ndimage.affine_transform(values, ratio, output_shape=shape, order=1, mode="nearest", prefilter=False)
-    return moved, affine @ np.diag([*ratio, 1.0])
+    for axis in np.argsort(np.divide(shape, values.shape)):  # first where there are fewest: the rest is then less
+        values = _along(values, int(axis), ratio[axis] * np.arange(shape[axis]))
+    return values, affine @ np.diag([*ratio, 1.0])
+
+
+def _along(values: np.ndarray, axis: int, places: np.ndarray) -> np.ndarray:
+    """Linear interpolation along one axis, at places in voxels; linear interpolation in a cube is one axis after the other"""
+    low = np.clip(np.floor(places).astype(int), 0, max(values.shape[axis] - 2, 0))
+    share = np.clip(places - low, 0, 1).astype(values.dtype)[
+        tuple(slice(None) if a == axis else None for a in range(3))
+    ]
+    below = values.take(low, axis)
+    moved = values.take(np.minimum(low + 1, values.shape[axis] - 1), axis)
+    moved -= below
+    moved *= share
+    moved += below
+    return moved
 
 
 def crop(values: np.ndarray, centre: np.ndarray, size: int, outside: float) -> np.ndarray:

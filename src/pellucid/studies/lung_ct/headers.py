@@ -7,7 +7,10 @@ become a gigabyte.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,14 +82,28 @@ class Slice:
         return f"Slice({self.shape[0]} x {self.shape[1]})"
 
 
+@contextlib.contextmanager
+def hushed() -> Iterator[None]:
+    """pydicom warns of odd values, which are common and are checked here, and logs them, names and all: not in this block."""
+    logger = logging.getLogger("pydicom")
+    before, logger.disabled = logger.disabled, True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.disabled = before
+
+
 def look(path: Path) -> Slice | None:
     """A CT slice without its pixels; None for a file that does not claim to be DICOM; `Refused` for anything else"""
     from pydicom.errors import InvalidDicomError
 
     try:
-        header = _header(path)
-        _check(header)
-        return _slice(path, header)
+        with hushed():
+            header = _header(path)
+            _check(header)
+            return _slice(path, header)
     except InvalidDicomError:
         if path.suffix.lower() not in (".dcm", ".ima"):
             return None
@@ -104,14 +121,12 @@ def _header(path: Path) -> Any:
 
     if path.stat().st_size > _LARGEST:
         raise Refused("not DICOM", "too large for a slice")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # odd values are common, and are checked here
-        syntax = read_file_meta_info(path).get("TransferSyntaxUID")
-        if syntax is None:
-            raise Refused(_PLAIN, "no transfer syntax")
-        if syntax == DeflatedExplicitVRLittleEndian:
-            raise Refused("unreadable pixels", "the file is deflated as a whole")
-        return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[*_NEEDED, *_WANTED])
+    syntax = read_file_meta_info(path).get("TransferSyntaxUID")
+    if syntax is None:
+        raise Refused(_PLAIN, "no transfer syntax")
+    if syntax == DeflatedExplicitVRLittleEndian:
+        raise Refused("unreadable pixels", "the file is deflated as a whole")
+    return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[*_NEEDED, *_WANTED])
 
 
 def _check(header: Any) -> None:

@@ -36,8 +36,10 @@ def lung_mask(hu: np.ndarray, affine: np.ndarray) -> np.ndarray:
 def _closed(mask: np.ndarray, step: np.ndarray) -> np.ndarray:
     """Grown by some millimetres and shrunk again, on the box around the lungs; beyond it there is none"""
     reach = np.ceil(_CLOSED / step).astype(int)
-    padded = np.pad(mask, [(r, r) for r in reach])
+    (box,) = ndimage.find_objects(mask.astype(np.uint8))
+    padded = np.pad(mask[box], [(r, r) for r in reach])
     grown = ndimage.distance_transform_edt(~padded, sampling=step) <= _CLOSED
     shrunk = ndimage.distance_transform_edt(grown, sampling=step) > _CLOSED
-    inner = tuple(slice(r, -r) for r in reach)
-    return shrunk[inner] | mask
+    made = mask.copy()
+    made[box] |= shrunk[tuple(slice(r, -r) for r in reach)]
+    return made

@@ -89,12 +89,15 @@ def places(affine: np.ndarray, box: Sequence[slice]) -> Place:
     return x[None, None, :], y[None, :, None], z[:, None, None]
 
 
-def around(affine: np.ndarray, shape: Sequence[int], centre: Sequence[float], reach: float) -> tuple[slice, ...]:
-    """The voxels that lie within so many mm of a place, as a box"""
-    spacing, middle = spacing_of(affine), to_voxels(affine, np.asarray(centre))
-    low = np.clip(np.floor(middle - reach / spacing), 0, shape).astype(int)
-    high = np.clip(np.ceil(middle + reach / spacing) + 1, low, shape).astype(int)
-    return tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+def around(
+    affine: np.ndarray, shape: Sequence[int], centres: np.ndarray, reach: np.ndarray | Sequence[float]
+) -> list[tuple[slice, slice, slice]]:
+    """For each centre (n, 3) the voxels that lie within so many mm (n,) of it, as a box"""
+    middle, far = to_voxels(affine, centres), np.asarray(reach)[:, None] / spacing_of(affine)
+    low = np.clip(np.floor(middle - far), 0, shape).astype(int)
+    high = np.clip(np.ceil(middle + far) + 1, low, shape).astype(int)
+    ends = zip(low.tolist(), high.tolist(), strict=True)
+    return [(slice(a[0], b[0]), slice(a[1], b[1]), slice(a[2], b[2])) for a, b in ends]
 
 
 def _depth(place: Any, centre: Any, half_axes: Any) -> np.ndarray:
@@ -131,10 +134,12 @@ def _tubes(hu: np.ndarray, affine: np.ndarray, path: np.ndarray, radii: np.ndarr
     """Draw a tube into the lung, as many balls in a row; a voxel that it fills in part is mixed."""
     fine = np.linspace(0, len(path) - 1, 3 * len(path))
     balls = np.stack([np.interp(fine, np.arange(len(path)), path[:, axis]) for axis in range(3)], -1)
-    for ball, radius in zip(balls, np.interp(fine, np.arange(len(path)), radii), strict=True):
-        box = around(affine, hu.shape, ball, radius + 0.5)
-        away = _depth(places(affine, box), ball, (1.0, 1.0, 1.0))
-        share = np.clip(radius - away + 0.5, 0, 1) * (depth[box] < 1)
+    thick = np.interp(fine, np.arange(len(path)), radii)
+    grid = places(affine, [slice(n) for n in hu.shape])
+    for ball, radius, box in zip(balls, thick, around(affine, hu.shape, balls, thick + 0.5), strict=True):
+        z, y, x = box
+        beside = (grid[0][:, :, x] - ball[0]) ** 2 + (grid[1][:, y] - ball[1]) ** 2 + (grid[2][z] - ball[2]) ** 2
+        share = np.clip(radius + 0.5 - np.sqrt(beside), 0, 1) * (depth[box] < 1)
         hu[box] = np.maximum(hu[box], LUNG + share * (BLOOD - LUNG))
 
 
@@ -166,7 +171,7 @@ def _plant(rng: np.random.Generator, many: int) -> tuple[PhantomNodule, ...]:
 
 def _draw(hu: np.ndarray, affine: np.ndarray, one: PhantomNodule) -> None:
     """A nodule with an edge of one millimetre; a part-solid one has a solid core."""
-    box = around(affine, hu.shape, one.centre, max(one.radii) + 1)
+    (box,) = around(affine, hu.shape, np.array([one.centre]), [max(one.radii) + 1])
     core = [(np.multiply(one.radii, 0.5), DENSITIES["solid"])] if one.density == "part-solid" else []
     for radii, value in [(one.radii, DENSITIES[one.density]), *core]:
         share = np.clip((1 - _depth(places(affine, box), one.centre, radii)) * np.mean(radii) + 0.5, 0, 1)

@@ -135,7 +135,7 @@ def _outline(
 def _mask(seen: PhantomNodule, made: Chest) -> np.ndarray:
     """(z, y, x): the voxels inside, at least one"""
     mask = np.zeros(made.hu.shape, bool)
-    box = around(made.affine, mask.shape, seen.centre, max(seen.radii))
+    (box,) = around(made.affine, mask.shape, np.array([seen.centre]), [max(seen.radii)])
     mask[box] = seen.inside(*places(made.affine, box))
     if not mask.any():
         mask[tuple(np.rint(to_voxels(made.affine, np.array(seen.centre))).astype(int))] = True

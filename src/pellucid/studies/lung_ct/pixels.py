@@ -7,12 +7,12 @@ Whether black is low or high (MONOCHROME2, MONOCHROME1) is a matter of showing a
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pellucid.studies.lung_ct.headers import hushed
 from pellucid.studies.lung_ct.refusals import Refused
 
 LOWEST = -1024.0  # HU; what scanners write outside of their circle is lower, and is air
@@ -22,8 +22,7 @@ _HIGHEST = 100_000.0  # HU; beyond metal, and beyond the extended scales that sh
 def hounsfield(path: Path, shape: tuple[int, int]) -> np.ndarray:
     """(y, x) float32 of the slice in a file, which has to have this shape"""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with hushed():
             stored, slope, intercept = _stored(path)
     except Refused:
         raise
