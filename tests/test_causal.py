@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -274,6 +275,16 @@ def test_the_picture_of_a_summary_has_a_bar_a_change_and_a_line_a_group():
     for words in ("more x0", "50%", "all (40)", "x2 = 1.0 (20)", "100% without, 20 proven", "all have one; cost"):
         assert words in said
     assert ax.get_figure().get_size_inches()[1] > 2
+
+
+def test_the_share_of_a_group_is_of_the_rows_that_needed_a_change():
+    summary = pc.summarize(planted(), pc.CounterfactualSummary(by="x2"))
+    whole = replace(summary.groups[0], rows=80, needed=40, without=10, proven=0)
+    fine = replace(summary.groups[1], rows=40, needed=0, without=0)
+    ax = pc.plot.show(replace(summary, groups=(whole, fine)))
+    assert [bar.get_width() for bar in ax.patches] == pytest.approx([0.5, 0.25, 0.0])
+    said = " ".join(text.get_text() for text in ax.texts)
+    assert "25% without; cost" in said and "none needed a change" in said
 
 
 def test_acts_lead_where_they_are_to_lead_and_noise_foretells_nothing():

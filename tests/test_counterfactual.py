@@ -518,3 +518,50 @@ def test_a_network_coarser_than_its_rows_keeps_exactly_what_may_not_change(rows:
     if isinstance(rule, pc.Immutable):
         assert found.values[0, 1] == x[0, 1]
     assert found.values[0, 0] >= x[0, 0]
+
+
+def test_no_answer_of_several_has_a_change_that_it_does_not_need():
+    """Where one can be taken back, what is left only goes along with another answer."""
+    rows, background = people(12, 3), people(300, 4)
+    rows = rows[approved(rows) == "no"].reset_index(drop=True)
+    model = RandomForestClassifier(30, max_depth=6, random_state=0)
+    encode = make_column_transformer((OneHotEncoder(), ["job", "sex"]), remainder="passthrough")
+    fitted = make_pipeline(encode, model).fit(background, approved(background))
+    rows = rows[fitted.predict(rows) == "no"].reset_index(drop=True)
+    found = pc.counterfactual(fitted, rows, pc.Wachter(answers=4), target="yes", background=background)
+    names, idle, several = list(rows.columns), 0, 0
+    for i in range(len(rows)):
+        answers = pd.DataFrame(found.alternatives[i], columns=names).dropna(how="all").astype(rows.dtypes)
+        before = rows.iloc[[i] * len(answers)].reset_index(drop=True)
+        changed = (answers != before).to_numpy()
+        ways = [_way(before.iloc[k], answers.iloc[k]) for k in range(len(answers))]
+        for k in np.flatnonzero(changed.sum(axis=1) > 1).tolist():
+            several += 1
+            for name in np.array(names)[changed[k]]:
+                less = answers.iloc[[k]].copy()
+                less[name] = before[name].iloc[k]
+                rest = {item for item in ways[k] if item[0] != name}
+                alone = not any(way <= rest for j, way in enumerate(ways) if j != k)
+                idle += bool(fitted.predict(less.astype(rows.dtypes))[0] == "yes" and alone)
+    assert several > 5 and idle == 0
+
+
+def _way(before: pd.Series, after: pd.Series) -> set[tuple[str, object]]:
+    """Which columns move, and which way; levels by where they end."""
+    moved = [name for name in before.index if before[name] != after[name]]
+    return {(name, after[name] if isinstance(after[name], str) else after[name] > before[name]) for name in moved}
+
+
+def test_cells_are_inside_of_their_range_after_they_were_rounded():
+    """Whole numbers between ends that are none, and ends that single precision cannot hold."""
+    from pellucid.core.limits import Limits
+    from pellucid.core.schema import Column
+    from pellucid.methods.counterfactual.space import Space
+
+    rows, x = np.zeros(3, dtype=int), np.array([[1.0, 0.0]])
+    columns = (Column("a", "integer", "int64"), Column("b", "number", "float32"))
+    rules = (pc.Range("a", 0.4, 2.6), pc.Range("b", -0.1, 0.1))
+    space = Space(Limits.of(rules, x, columns), np.dtype("float32"), np.ones(2))
+    assert float(np.float32(0.1)) > 0.1
+    z, good = space.fit(rows, np.array([[-3.0, 5.0], [9.0, -5.0], [1.4, 0.05]]))
+    assert good.all() and z[:, 0].tolist() == [1.0, 2.0, 1.0] and z[:2, 1].tolist() == [0.1, -0.1]

@@ -31,6 +31,9 @@ def find(method: Wachter, problem: Problem) -> Outcome:
         for _ in range(1, method.answers):
             if not _elsewhere(method, problem, limits):
                 break
+        problem.space.limits = limits
+        if method.answers > 1:
+            _tidied(method, problem)
     except Spent:
         pass  # what was found by then stands
     problem.space.limits = limits
@@ -66,6 +69,15 @@ def _elsewhere(method: Wachter, problem: Problem, limits: Limits) -> bool:
     if len(short):
         _search(method, problem, short)
     return len(problem.found) > before
+
+
+def _tidied(method: Wachter, problem: Problem) -> None:
+    """Take back changes of the chosen answers that are not needed; what is found so is there to be chosen instead."""
+    for _ in range(2):
+        before = len(problem.found)
+        undo(problem, _chosen(method, problem))
+        if len(problem.found) == before:
+            return
 
 
 def _chosen(method: Wachter, problem: Problem) -> Answers:
