@@ -311,6 +311,7 @@ def test_a_budget_ends_the_search_with_what_it_has():
 
 def test_cuts_lie_between_values_in_few_digits():
     assert short(0.24713, 0.31) == 0.3 and short(41, 45) == 41 and short(-0.52, -0.49) == -0.5
+    assert str(short(-0.3, 1.5)) == "0.0"
     column = np.random.default_rng(0).lognormal(size=500)
     made = cuts(column, 4, whole=False)
     np.testing.assert_allclose([(column <= c).mean() for c in made], [0.25, 0.5, 0.75], atol=0.01)

@@ -142,3 +142,15 @@ def test_what_cannot_be_done_is_refused_with_its_remedy(tmp_path):
     right = pc.hardest(lambda x: P, np.zeros((3, 2)), y=[0, 0, 2])
     with pytest.raises(pc.InputError, match="0 of 3 rows are wrong"):
         right.auroc()
+
+
+def test_a_classifier_of_one_class_has_nothing_to_confuse(tmp_path):
+    X, y = np.eye(12), np.zeros(12)
+    model = RandomForestClassifier(2).fit(X, y)
+    for ask in (
+        lambda: pc.hardest(model, X),
+        lambda: pc.label_errors(model, X, y),
+        lambda: pc.audit(model, X, y, out=tmp_path),
+    ):
+        with pytest.raises(pc.ModelError, match="knows one class, 0.0, .* at least two classes"):
+            ask()

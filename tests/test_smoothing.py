@@ -45,6 +45,16 @@ def test_noise_follows_each_rows_own_range():
     np.testing.assert_allclose(excess, [0.75, 3.0], atol=4 * record.stderr.max())
 
 
+def test_rows_without_a_range_are_told_to_be_without_noise():
+    x = np.array([[1.0, 1.0], [1.0, 2.0]])
+    record = pc.explain(Formula(lambda x: (x**2).sum(1)), x, pc.SmoothGrad(samples=5))
+    np.testing.assert_array_equal(record.values[0], [2, 2])
+    assert record.receipt.warnings[0].startswith("1 of 2 rows have no range, so they got no noise: relative=False")
+    assert not pc.explain(
+        Formula(lambda x: (x**2).sum(1)), x, pc.SmoothGrad(samples=5, relative=False)
+    ).receipt.warnings
+
+
 def test_it_wraps_class_activation_maps():
     net, x = cnn(), torch.randn(2, 2, 8, 8)
     record = pc.explain(net, x, pc.SmoothGrad(pc.GradCAM(), samples=4), target=1)

@@ -17,6 +17,7 @@ from pellucid.core.errors import InputError
 from pellucid.core.frames import is_frame
 from pellucid.core.inputs import plain_array
 from pellucid.core.maskers import space_of
+from pellucid.methods.difficulty.base import check_classes
 from pellucid.models.prepare import Prepared, prepare
 
 Task = Literal["classification", "regression"]
@@ -114,6 +115,7 @@ def subject(model: Any, X: Any, y: Any, classes: Sequence[Any] | None, names: Se
     numbers = np.linspace(0, len(X) - 1, min(len(X), MOST_ROWS)).astype(int)
     rows = X if len(numbers) == len(X) else take(X, numbers)
     ready = prepare(model, rows, names=names)
+    check_classes(ready.adapter)
     meter = Meter()
     with ready.adapter.session():
         raw = ready.adapter.outputs(ready.inputs.x, ready.adapter.scales[0], {}, meter, None)

@@ -28,7 +28,7 @@ def short(low: float, high: float) -> float:
     if low == round(low) and high == round(high):
         return float(low)
     for digits in range(-int(np.floor(np.log10(max(abs(low), abs(high))))), 17):
-        made = float(np.ceil(low * 10.0**digits) / 10.0**digits)
+        made = float(np.ceil(low * 10.0**digits) / 10.0**digits) + 0.0  # no minus before a zero
         if low <= made < high:
             return float(f"{made:.15g}") if low <= float(f"{made:.15g}") < high else made
     return float(low)

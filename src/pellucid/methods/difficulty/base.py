@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pellucid.core.budget import Meter
-from pellucid.core.errors import InputError
+from pellucid.core.errors import InputError, ModelError
 from pellucid.core.method import Method
 
 if TYPE_CHECKING:
@@ -42,8 +42,17 @@ class DifficultyMethod(Method):
 def probabilities(ready: Prepared, meter: Meter) -> np.ndarray:
     """(n, k), k at least 2, of a model on its rows"""
     adapter, inputs = ready.adapter, ready.inputs
+    check_classes(adapter)
     scale = "probability" if "probability" in adapter.scales else _other(adapter)
     return as_probabilities(adapter.outputs(inputs.x, scale, inputs.extra, meter, inputs.batch_size))
+
+
+def check_classes(adapter: Adapter) -> None:
+    """Refuse a classifier that was fitted on one class alone."""
+    if adapter.classes is not None and len(adapter.classes) == 1:
+        raise ModelError(
+            f"the model knows one class, {adapter.classes[0]!s}, and gives it to every row: fit it on rows of at least two classes."
+        )
 
 
 def as_probabilities(outputs: np.ndarray) -> np.ndarray:

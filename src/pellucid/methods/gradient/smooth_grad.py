@@ -9,7 +9,7 @@ On x^2 at x = 1 with sigma = 0.5 that is 1.25 instead of 1. The record's gap say
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -64,7 +64,17 @@ class SmoothGrad(GradientMethod):
             noise = rng.standard_normal((copies, 1, *x.shape[1:])) * sigma.reshape(n, *[1] * (x.ndim - 1))
             noisy = (x + noise).astype(x.dtype).reshape(-1, *x.shape[1:])  # (copies * n, *features)
             drawn.append(differentiate(self.method, f.take(np.tile(np.arange(n), copies)), noisy, background, rng))
-        return _mean(drawn, n)
+        return replace(_mean(drawn, n), warnings=_still(sigma))
+
+
+def _still(sigma: np.ndarray) -> tuple[str, ...]:
+    """sigma (n,) -> what to say of rows to which nothing was added"""
+    still = int((sigma == 0).sum())
+    if not still:
+        return ()
+    return (
+        f"{still} of {len(sigma)} rows have no range, so they got no noise: relative=False gives noise in x's own unit",
+    )
 
 
 def _mean(drawn: list[Parts], n: int) -> Parts:
