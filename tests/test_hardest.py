@@ -152,5 +152,5 @@ def test_a_classifier_of_one_class_has_nothing_to_confuse(tmp_path):
         lambda: pc.label_errors(model, X, y),
         lambda: pc.audit(model, X, y, out=tmp_path),
     ):
-        with pytest.raises(pc.ModelError, match="knows one class, 0.0, .* at least two classes"):
+        with pytest.raises(pc.ModelError, match=r"knows one class, 0.0, .* at least two classes"):
             ask()
