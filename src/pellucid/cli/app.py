@@ -22,10 +22,14 @@ from pellucid.cli.compare import compare
 from pellucid.cli.concepts import concepts
 from pellucid.cli.counterfactual import counterfactual
 from pellucid.cli.distill import distill
+from pellucid.cli.effect import effect
+from pellucid.cli.estimate import estimate
 from pellucid.cli.evaluate import evaluate
 from pellucid.cli.explain import explain
 from pellucid.cli.hardest import hardest
+from pellucid.cli.importance import importance
 from pellucid.cli.influence import influence
+from pellucid.cli.interact import interact
 from pellucid.cli.label_errors import label_errors, relabel
 from pellucid.cli.lung_ct import lung_ct
 from pellucid.cli.methods import methods
@@ -34,6 +38,7 @@ from pellucid.cli.probe import probe
 from pellucid.cli.prototypes import prototypes
 from pellucid.cli.similarity import similarity
 from pellucid.cli.study import study
+from pellucid.cli.summarize import summarize
 from pellucid.cli.visualize import visualize
 from pellucid.core.errors import PellucidError
 
@@ -109,8 +114,13 @@ def app() -> None:
 _COMMANDS = (
     audit,
     explain,
+    estimate,
+    interact,
     anchor,
     counterfactual,
+    importance,
+    effect,
+    summarize,
     prototypes,
     influence,
     hardest,

@@ -79,6 +79,21 @@ class Duration(click.ParamType):
         return seconds
 
 
+class Columns(click.ParamType):
+    """`money=income,debt`: a name, and the columns that go by it."""
+
+    name = "columns"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, list[str]]:
+        if isinstance(value, tuple):
+            return value
+        name, _, listed = str(value).partition("=")
+        columns = [column.strip() for column in listed.split(",") if column.strip()]
+        if not name.strip() or not columns:
+            self.fail(f"{value!r} is no group of columns: write money=income,debt.", param, ctx)
+        return name.strip(), columns
+
+
 class RowPicks(click.ParamType):
     """`3`, `0:5`, `0,2,7`, `-3:`: positions and slices."""
 
