@@ -4,6 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from lung_world import phantom
@@ -35,9 +36,45 @@ def test_prepare(tmp_path):
     assert other.exit_code == 1 and "another recipe" in other.output
 
 
-def test_the_batch_script_is_a_script_and_calls_what_there_is():
-    script = Path(lung_ct.__file__).parent / "slurm" / "launch.sbatch"
-    subprocess.run(["bash", "-n", str(script)], check=True)
-    named = set(re.findall(r"--(\w+) \"\$(?:PATCHES|OUT)", script.read_text()))
-    train = app.commands["lung-ct"].commands["train"]
-    assert named == {"patches", "out"} and named < {option.name for option in train.params}
+def script(name):
+    return Path(lung_ct.__file__).parent / "slurm" / f"{name}.sbatch"
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "folders"),
+    [("launch", "train", {"patches", "out"}), ("infer", "evaluate", {"network", "patches", "out"})],
+)
+def test_the_batch_scripts_are_scripts_and_call_what_there_is(name, step, folders):
+    subprocess.run(["bash", "-n", str(script(name))], check=True)
+    text = script(name).read_text()
+    calls = re.findall(rf"(?:{name}\.sbatch|lung-ct {step}) (.*)", text)
+    asked = {option for call in calls for option in re.findall(r"--[a-z-]+", call)}
+    known = {option for parameter in app.commands["lung-ct"].commands[step].params for option in parameter.opts}
+    assert len(calls) >= 2 and {f"--{folder}" for folder in folders} <= asked <= known
+    assert all(f'--{folder} "${folder.upper()}"' in text for folder in folders)
+
+
+def test_inference_hands_its_folders_and_options_on(tmp_path):
+    """With stand-ins for srun and python, what would run is written down."""
+    for name, text in {"srun": 'exec "$@"', "python": 'printf "%s\\n" "$@" > "$TOLD"'}.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    world = {"PATH": f"{tmp_path}:/usr/bin:/bin", "TOLD": str(tmp_path / "told")}
+    folders = {"NETWORK": "/a network", "PATCHES": "/b", "OUT": "/c"}
+    command = ["bash", str(script("infer")), "--xai", "GradCAM, RISE", "--report"]
+    subprocess.run(command, check=True, env=world | folders)
+    told = (tmp_path / "told").read_text().splitlines()
+    assert told[:4] == ["-m", "pellucid", "lung-ct", "evaluate"]
+    assert told[4:] == [
+        "--network",
+        "/a network",
+        "--patches",
+        "/b",
+        "--out",
+        "/c",
+        "--xai",
+        "GradCAM, RISE",
+        "--report",
+    ]
+    missing = subprocess.run(command, env=world, capture_output=True, text=True)
+    assert missing.returncode != 0 and "train wrote" in missing.stderr

@@ -236,6 +236,7 @@ def train(
 @click.option(
     "--most", type=click.IntRange(1), default=24, show_default=True, metavar="N", help="Nodules they explain at most."
 )
+@click.option("--report", is_flag=True, help="A page of it all, report.html.")
 def evaluate(
     out: Path,
     names: tuple[str, ...],
@@ -244,6 +245,7 @@ def evaluate(
     explain_by: Any,
     xai: str | None,
     most: int,
+    report: bool,
     **more: Any,
 ) -> None:
     """Predict a split or single patches; AUC, calibration, and sensitivity at fixed false positives.
@@ -264,6 +266,8 @@ def evaluate(
         click.echo(f"written: {out / 'selection.csv'}, maps in {out / 'explained'}")
     if xai:
         _explain(out, methods=xai, names=names, most=most, **more)
+    if report:
+        click.echo(f"written: {study.write_report(out)}")
 
 
 def _explain(out: Path, **more: Any) -> None:

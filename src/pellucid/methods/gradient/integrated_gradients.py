@@ -68,6 +68,6 @@ class IntegratedGradients(GradientMethod):
         along, total = (nodes + 1) / 2, np.zeros(x.shape)
         for part in pieces(self.steps, max(1, _CELLS // x.size)):
             t = along[part].reshape(-1, *[1] * x.ndim)
-            points = (start + t * (x - start)).astype(x.dtype)  # (steps, n, *features)
-            total += np.tensordot(weights[part] / 2, f.grad(points), axes=1)
+            # no name for the points (steps, n, *features): they are gone before the next ones are made
+            total += np.tensordot(weights[part] / 2, f.grad((start + t * (x - start)).astype(x.dtype)), axes=1)
         return total

@@ -19,6 +19,7 @@
     found = lung_ct.benchmark("network", "patches", "results", "all", most=24)  # a Benchmark, explanations.csv and .json
     found.lines                                            # a MethodLine each: seconds, cosine, pointing, mass, failed ...
     lung_ct.Benchmark.of("results")                        # the same, read back
+    lung_ct.write_report("results")                        # report.html of both
     lung_ct.visualise("network", "patches", "seen", data="phantom/dicom", pseudonyms=key)   # arrays, pictures, NIfTI volumes
 
 Every step takes a folder and leaves files; every step may be interrupted and started again. No name and no identifier of a patient
@@ -45,6 +46,7 @@ from pellucid.studies.lung_ct.prepare import prepare
 from pellucid.studies.lung_ct.pseudonyms import Pseudonyms
 from pellucid.studies.lung_ct.recipe import SPLITS, Recipe, split
 from pellucid.studies.lung_ct.refusals import Refused, Tally
+from pellucid.studies.lung_ct.report import write_report
 from pellucid.studies.lung_ct.selective import explain_when
 from pellucid.studies.lung_ct.series import Scan, Series, find, read
 from pellucid.studies.lung_ct.train import train
@@ -109,4 +111,5 @@ __all__ = [
     "write_nifti",
     "write_phantom",
     "write_png",
+    "write_report",
 ]

@@ -2,6 +2,7 @@
 
 explanations.csv      one line a method (the fields of `MethodLine`)
 explanations.json     the same, and what they were measured on
+pictures.npz          a slice of the first patch, of the readers' mask, and of each method's map, for the page
 methods/              what is finished, so that a run that was interrupted goes on
 
 Nodules are explained, for only there do readers say where to look; patches by name may be of either kind. Where there are more than
@@ -38,7 +39,7 @@ from pellucid.studies.lung_ct.recipe import Recipe
 from pellucid.studies.lung_ct.tried import ALL, Tried, tried
 
 Heard = Callable[[str, float], None]  # what is being done, and the share that is done
-TABLE, FACTS = "explanations.csv", "explanations.json"
+TABLE, FACTS, PICTURES = "explanations.csv", "explanations.json", "pictures.npz"
 
 
 @dataclass(frozen=True)
@@ -97,13 +98,15 @@ def benchmark(
         subject = subject_of(ready, patches, rows)
         kept = Kept(folder, _facts(described, rows, subject, told))
         about = _about(described, subject, told, None if names else split)
-        lines: list[MethodLine] = []
+        done: list[Finished] = []
         for i, one in enumerate(asked):
             tell = lambda part, one=one, i=i: heard(f"{one.name} {part}", i / len(asked))  # noqa: E731
-            lines.append(_line(subject, one, kept, tell))
-            Benchmark(about, tuple(lines)).write(folder)
+            done.append(_finished(subject, one, kept, tell))
+            found = Benchmark(about, tuple(one.line for one in done))
+            found.write(folder)
+            _write_pictures(folder, subject, done)
     heard("done", 1.0)
-    return Benchmark(about, tuple(lines))
+    return found
 
 
 def explained_rows(patches: str | Path, split: str, names: Sequence[str], most: int) -> Any:
@@ -151,18 +154,19 @@ def subject_of(model: Any, patches: str | Path, rows: Any) -> Subject:
     )
 
 
-def _line(subject: Subject, one: Tried, kept: Kept, tell: Callable[[str], None]) -> MethodLine:
+def _finished(subject: Subject, one: Tried, kept: Kept, tell: Callable[[str], None]) -> Finished:
     """What is kept of a method, or what is measured now; or why it cannot be."""
     found = kept.get(repr(one.method))
     if found is not None:
-        return dataclasses.replace(found.line, name=one.name)
+        return dataclasses.replace(found, line=dataclasses.replace(found.line, name=one.name))
     try:
         line, maps = judge(subject, one, tell)
     except (PellucidError, RuntimeError, MemoryError, ValueError) as error:
         why = " ".join(str(error).split()) or type(error).__name__
-        return MethodLine(one.name, repr(one.method), failed=f"{type(error).__name__}: {why}"[:500])
-    kept.put(Finished(line, _picture(maps[0], subject.inside[0])))
-    return line
+        return Finished(MethodLine(one.name, repr(one.method), failed=f"{type(error).__name__}: {why}"[:500]), [])
+    done = Finished(line, _picture(maps[0], subject.inside[0]))
+    kept.put(done)
+    return done
 
 
 def middle(inside: np.ndarray) -> int:
@@ -176,6 +180,15 @@ def _picture(values: np.ndarray, inside: np.ndarray) -> list[list[float]]:
     largest = float(np.abs(values).max())
     flat: list[list[float]] = np.round(values[middle(inside)] / (largest or 1.0), 3).tolist()
     return flat
+
+
+def _write_pictures(folder: Path, subject: Subject, done: list[Finished]) -> None:
+    """`patch`, `inside` (size, size) and `maps` (methods, size, size), NaN where a method failed"""
+    at = middle(subject.inside[0])
+    none = np.full((subject.size, subject.size), np.nan)
+    maps = np.stack([np.array(one.picture) if one.picture else none for one in done]).astype(np.float32)
+    with appearing(folder / PICTURES) as partial, partial.open("wb") as file:
+        np.savez(file, allow_pickle=False, patch=subject.x[0, 0, at], inside=subject.inside[0, at], maps=maps)
 
 
 def _facts(described: dict[str, Any], rows: Any, subject: Subject, device: str) -> dict[str, Any]:

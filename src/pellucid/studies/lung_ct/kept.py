@@ -21,7 +21,7 @@ from pellucid.studies.lung_ct.method_line import MethodLine
 
 @dataclass(frozen=True)
 class Finished:
-    """A method that is done: its line, and one slice of one map, `picture[y][x]` in [-1, 1]."""
+    """A method that is done: its line, and one slice of one map, `picture[y][x]` in [-1, 1], empty where it failed."""
 
     line: MethodLine
     picture: list[list[float]]
