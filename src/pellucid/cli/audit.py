@@ -40,6 +40,7 @@ FAIL_ON = "What makes the audit a gate that fails: shortcut,unfaithful,unstable 
 @click.option("--data", type=_FILE, metavar="FILE", help="Rows: .csv, .tsv, .parquet, .npy or .npz.")
 @click.option("--label", metavar="COLUMN", help="The column of true labels (of an .npz: the array).")
 @click.option("--by", metavar="COLUMN", help="Compare how well the model does in the groups of this column.")
+@click.option("--where", type=_FILE, metavar="FILE.npy", help="Masks of where the answer is known to lie, row by row.")
 @click.option(
     "--method",
     "methods",
@@ -188,8 +189,9 @@ def _check(one: Order, order: Orders, several: bool, budget: Budget, progress: P
     x, names = suited(model, table.x)
     usual = None if one.background is None else suited(model, read_features(one.background, one.label).x)[0]
     methods = one.methods or None
+    masks = None if one.where is None else read_features(one.where, None).x
     wanted = Wanted(groups, methods, one.rows, usual, one.classes, names, one.held_out, one.margin, one.name)
-    wanted = replace(wanted, concepts=_concepts(one.concepts))
+    wanted = replace(wanted, concepts=_concepts(one.concepts), where=masks)
     folder = Folder.of(order.out, slug(one.name) if several else "")
     with doubting(table):
         return Check(model, x, table.y, wanted, budget, folder, progress, order.resume)

@@ -30,6 +30,7 @@ class Order:
     name: str
     label: str | None = None
     by: str | None = None
+    where: Path | None = None
     methods: tuple[Any, ...] = ()
     rows: int = 8
     background: Path | None = None
@@ -132,6 +133,7 @@ MODEL = {
     "label": Key(text, "the column of true answers", "kind"),
     "name": Key(text, "what the page calls the model", "credit model"),
     "by": Key(text, "a column: how well the model does in its groups, and what it goes by there", "city"),
+    "where": Key(path, "masks of where the answer is known to lie: .npy, a row for each row", "masks.npy"),
     "methods": Key(methods, "instead of those that fit", '[TreeShap, "LIME(samples=500)"]'),
     "rows": Key(count, "how many rows are explained", "8"),
     "background": Key(path, "reference rows", "reference.csv"),

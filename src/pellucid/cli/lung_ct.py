@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from pellucid.cli.kinds import METHOD, POLICY
+from pellucid.cli.lung_ct_pages import audit
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -333,3 +334,6 @@ def visualise(patches: Path, out: Path, data: Path | None, key: Path | None, **m
     for line in tally.lines():
         click.echo(line)
     click.echo(f"written: {out}")
+
+
+lung_ct.add_command(audit)

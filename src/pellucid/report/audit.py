@@ -30,6 +30,7 @@ def audit(
     out: str | Path | None = None,
     resume: bool = False,
     by: Any = None,
+    where: Any = None,
     methods: Any = None,
     rows: int = 8,
     background: Any = None,
@@ -52,6 +53,7 @@ def audit(
     out : folder for the page, the JSON and the records; None writes nothing.
     resume : go on from what `out` holds of an earlier run, if model, data, methods, settings and versions are the same.
     by : a column of the frame X, or (n,) values: how well the model does in each group, and what it goes by there.
+    where : (n, *space) masks, True where the answer is known to lie, all False where it is not known: explanations are held to it.
     methods : method values or spellings; None takes those that fit the model and its input.
     rows : how many rows are explained.
     background : (b, *features) reference rows; None takes some rows of X where a table needs them.
@@ -68,7 +70,7 @@ def audit(
     ------
     PellucidError : whatever is wrong with the model or the data, named with its remedy.
     """
-    wanted = Wanted(by, methods, rows, background, classes, names, held_out, margin, name, concepts)
+    wanted = Wanted(by, methods, rows, background, classes, names, held_out, margin, name, concepts, where)
     check = Check(model, X, y, wanted, as_budget(budget), Folder.of(out), progress, resume)
     try:
         check.run()

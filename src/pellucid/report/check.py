@@ -18,6 +18,7 @@ from pellucid.report import (
     findings,
     groups,
     otherwise,
+    places,
     plan,
     reasons,
     regions,
@@ -53,6 +54,7 @@ class Wanted:
     margin: float = 0.01
     name: str = "model"
     concepts: Mapping[str, Any] | None = None
+    where: Any = None
 
 
 @dataclass(eq=False)
@@ -79,6 +81,7 @@ class Check:
         concepts.checked(self.subject, w.concepts)
         self.methods = _labelled(plan.methods(self.subject, w.methods))
         self.group_of = groups.of_rows(self.subject, self.X, w.by)
+        self.where = places.of_rows(self.subject, w.where)
         self.groups = groups.compare(self.subject, self.group_of)
         self.diary = Diary.begin(self.folder, self._made_of(), self.resume)
 
@@ -100,9 +103,10 @@ class Check:
         )
         w = self.wanted
         settings = {name: getattr(w, name) for name in ("rows", "classes", "names", "margin")}
+        grouped = self.group_of if self.where is None else (self.group_of, self.where)
         return fingerprints(
             self.subject,
-            self.group_of,
+            grouped,
             (w.background, *concepts.spread(w.concepts)),
             (*self.methods.values(), *own),
             settings,

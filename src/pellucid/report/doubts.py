@@ -37,6 +37,25 @@ def unfaithful(compared: Comparison, files: Files) -> Iterator[Warn]:
         )
 
 
+def elsewhere(compared: Comparison, files: Files) -> Iterator[Warn]:
+    """Maps that are no nearer to the place that is known than maps without an opinion."""
+    for name, lines in _lines(compared):
+        tested = [lines[metric] for metric in ("PointingGame", "Localization") if metric in lines]
+        if not tested or any(line.rows < 2 or line.verdict.startswith("better") for line in tested):
+            continue
+        inside = tested[-1]
+        yield warning(
+            "misplaced",
+            "explanation",
+            f"{name} does not point to where the answer is known to lie.",
+            f"{percent(inside.mean)} of what {name} shows lies inside the places that are known ({percent(inside.low)} to "
+            f"{percent(inside.high)}), {percent(inside.chance)} if it were spread evenly. Either the model goes by something "
+            "else, or this method does not show what it goes by.",
+            {"method": name, **{line.metric: _numbers(line) for line in tested}},
+            files.get(f"{name} scorecard"),
+        )
+
+
 def unstable(compared: Comparison, files: Files) -> Iterator[Warn]:
     """Explanations that change under a little noise."""
     for name, line in _failed(compared, "Stability"):

@@ -19,6 +19,7 @@ from pellucid.report.words import signed
 _UNITS = {"r2": "R²"}
 _DOUBTS = (
     doubts.unfaithful,
+    doubts.elsewhere,
     doubts.blind,
     doubts.unstable,
     doubts.incomplete,

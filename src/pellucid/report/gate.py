@@ -152,6 +152,11 @@ FINDINGS = {
     "unfaithful": Finding(
         ("no-better-than-random",), _judged("Deletion", "Insertion"), "an explanation ranks no better than chance"
     ),
+    "misplaced": Finding(
+        ("misplaced",),
+        _judged("Localization"),
+        "an explanation does not lie where the answer is known to be",
+    ),
     "unstable": Finding(("unstable",), _judged("Stability"), "an explanation changes when the input barely does"),
     "blind": Finding(("fails-sanity-check",), _no_sanity, "an explanation hardly depends on what was learned"),
     "incomplete": Finding(("gap",), _judged("Completeness"), "values that should add up do not"),

@@ -54,7 +54,7 @@ def _model(audit: Audit, i: int) -> dict[str, Any]:
         "typical": audit.typical,
         "suspects": audit.suspects,
         "glance": [] if compared is None else page_methods.glance(compared),
-        "metrics": page_methods.METRICS,
+        "located": compared is not None and page_methods.located(compared),
         "agreement": figures.agreement(compared) if compared and len(compared.names) > 1 else None,
         "slopes": [] if compared is None else [name for name in compared.names if name in SLOPES],
         "curves": [] if compared is None else page_methods.curves(compared),

@@ -11,12 +11,13 @@ from pellucid.core.scores import Comparison, Curve, Line
 from pellucid.report import figures
 from pellucid.report.words import number, signed
 
+PLACES = ("PointingGame", "Localization")
 METRICS = ("Deletion", "Insertion", "Completeness", "Stability", "ModelRandomization")
 
 
 def glance(compared: Comparison) -> list[dict[str, Any]]:
     """One line a method: every metric's mean and verdict, and the cost."""
-    made = []
+    made, shown = [], PLACES if located(compared) else ()
     for name, record, card in zip(compared.names, compared.attributions, compared.scorecards, strict=True):
         lines = {line.metric: line for line in card.lines}
         r, rows = record.receipt, max(1, int(record.done.sum()))
@@ -24,12 +25,17 @@ def glance(compared: Comparison) -> list[dict[str, Any]]:
             {
                 "name": name,
                 "question": getattr(getattr(record.method, "card", None), "question", ""),
-                "cells": [_cell(lines.get(metric), additive(record)) for metric in METRICS],
+                "cells": [_cell(lines.get(metric), additive(record)) for metric in (*METRICS, *shown)],
                 "model_rows": (r.rows_forward + r.rows_backward) / rows,
                 "seconds": r.seconds / rows,
             }
         )
     return made
+
+
+def located(compared: Comparison) -> bool:
+    """Whether maps were held to places that are known."""
+    return any(line.metric in PLACES for card in compared.scorecards for line in card.lines)
 
 
 def additive(record: Attribution) -> bool:

@@ -80,6 +80,7 @@ def _explained(compared: Comparison, j: int, row: int, picture: bool) -> dict[st
         "gap": record.gap[row] if additive(record) else None,
         "deletion": _advantage(read.get("Deletion"), row),
         "insertion": _advantage(read.get("Insertion"), row),
+        "inside": _value(read.get("Localization"), row),
         "stability": _value(read.get("Stability"), row),
         "sanity": _value(read.get("ModelRandomization"), row),
         "model_rows": (record.receipt.rows_forward + record.receipt.rows_backward) / finished,

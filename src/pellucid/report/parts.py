@@ -31,6 +31,7 @@ def parts(check: Check) -> list[Part]:
         *_searches(check),
         *_explanations(check),
         *_concepts(check),
+        *_places(check),
         *_typical(check),
         *_labels(check),
         *_judgements(check, "faithfulness"),
@@ -87,6 +88,15 @@ def _judgements(check: Check, kind: str) -> Iterator[Part]:
         price = partial(_sweep, check) if times is None else partial(_again, check, label, times)
         record, after = f"{label} scorecard", _explained(label)
         yield Part(f"{kind} of {label}", run, price, 2, record, local=True, after=after)
+
+
+def _places(check: Check) -> Iterator[Part]:
+    """How far maps lie where the answer is known to be; no model is asked."""
+    if check.where is None:
+        return
+    for label in check.methods:
+        run, record = partial(steps.locate, check, label), f"{label} scorecard"
+        yield Part(f"localisation of {label}", run, weight=0.2, record=record, local=True, after=_explained(label))
 
 
 def _explained(label: str) -> str:

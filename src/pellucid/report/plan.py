@@ -65,6 +65,11 @@ def faithfulness(subject: Subject, method: Method) -> list[Any]:
     return [resolve(name)(window=window, absolute=is_slope(method)) for name in ("Deletion", "Insertion")]
 
 
+def localisation(method: Method) -> list[Any]:
+    """The checks against places that are known; by magnitude for slopes."""
+    return [resolve(name)(absolute=is_slope(method)) for name in ("PointingGame", "Localization")]
+
+
 def is_slope(method: Any) -> bool:
     """Whether a method says how fast the score moves, not what was contributed to it."""
     return type(method).__name__ in SLOPES

@@ -21,6 +21,7 @@ from pellucid.methods.glassbox.rivals import rivals
 from pellucid.methods.label.base import LabelMethod
 from pellucid.metrics import run as judges
 from pellucid.report import columns, concepts, enough, otherwise, plan, reasons, regions, suspects, typical
+from pellucid.report import places as places_of
 from pellucid.report.facts import metric
 from pellucid.report.subject import Subject
 from pellucid.report.together import merged
@@ -190,13 +191,24 @@ def explain(check: Check, label: str, method: Method, budget: Budget) -> Receipt
     return check.keep(f"{label} values", made)
 
 
-def judge(check: Check, label: str, metrics: list[Any], budget: Budget) -> Receipt | None:
+def locate(check: Check, label: str, budget: Budget) -> Receipt | None:
+    """How much of one method's maps lies where the answer is known to be."""
+    assert check.where is not None
+    masks = places_of.held_to(check.subject, check.where, [row for row, _ in check.chosen])
+    if not masks.any():
+        why = "the rows that are shown have no place where the answer is known to lie, or their answers are wrong"
+        check.ledger.leave(f"localisation of {label}", why)
+        return None
+    return judge(check, label, plan.localisation(check.methods[label]), budget, masks)
+
+
+def judge(check: Check, label: str, metrics: list[Any], budget: Budget, truth: Any = None) -> Receipt | None:
     """What some metrics say of one method."""
     record = check.found.attributions.get(label)
     if record is None or not record.done.any():
         return None  # why there is none has been noted
     if label not in check.found.cards and np.isfinite(record.base_values[record.done]).all():
         metrics = [judges.Completeness(), *metrics]
-    card = judges.evaluate(check.model, record, metrics, background=check.background)
+    card = judges.evaluate(check.model, record, metrics, truth=truth, background=check.background)
     check.keep(f"{label} scorecard", merged(check.found.cards.get(label), card))
     return card.receipt

@@ -29,6 +29,7 @@ gets into a file, a log or a file's name: patients and series go by pseudonyms (
 from pellucid.studies.lung_ct.agreement import Nodule, match
 from pellucid.studies.lung_ct.annotations import Mark, Outline, Reading, parse
 from pellucid.studies.lung_ct.assess import Assessment, assess
+from pellucid.studies.lung_ct.auditing import audit
 from pellucid.studies.lung_ct.benchmarking import Benchmark, benchmark, explained_rows
 from pellucid.studies.lung_ct.context import Place, contexts, place_of
 from pellucid.studies.lung_ct.download import Patience, download, listed
@@ -77,6 +78,7 @@ __all__ = [
     "Tried",
     "agreed",
     "assess",
+    "audit",
     "benchmark",
     "chest",
     "contexts",

@@ -22,9 +22,10 @@ import numpy as np
 import pellucid as pc
 from pellucid.core.errors import InputError
 from pellucid.core.store import appearing
-from pellucid.studies.lung_ct.network import load_network, map_layer
+from pellucid.studies.lung_ct.benchmarking import placed
+from pellucid.studies.lung_ct.evaluate import opened
+from pellucid.studies.lung_ct.network import map_layer
 from pellucid.studies.lung_ct.patches import load, save
-from pellucid.studies.lung_ct.places import where
 
 CSV, JSON = "selection.csv", "selection.json"
 _AT_ONCE = 8  # patches of which maps are made together
@@ -41,25 +42,24 @@ def explain_when(
     clock: Callable[[], float] = time.monotonic,
 ) -> pc.Selection:
     """Explain the predictions in a folder that `evaluate` wrote, those that the policy calls for; method None is Grad-CAM."""
-    folder, (model, described) = Path(folder), load_network(network)
+    folder, (model, described) = Path(folder), opened(network, patches)
     names, said = read_predictions(folder)
     found = policy.choose(said)
     order = found.order[: policy.rows]
     chosen = pc.GradCAM(layer=map_layer(model, described["recipe"]["size"])) if method is None else method
     began, done, took = clock(), np.zeros(len(order), bool), []
-    with where(device) as place:
-        model.to(place.device)
+    with placed(model, device) as (ready, _):
         for start in range(0, len(order), _AT_ONCE):
             left = None if policy.seconds is None else policy.seconds - (clock() - began)
             if left is not None and left <= 0:
                 break
             part = [names[row] for row in order[start : start + _AT_ONCE]]
             budget = None if left is None else pc.Budget(seconds=left, clock=clock)
-            made = pc.explain(model, load(patches, part), chosen, target=1, budget=budget)
+            made = pc.explain(ready, load(patches, part), chosen, target=1, budget=budget)
             done[start : start + len(part)] = made.done
             took += [made.receipt.seconds / made.done.sum()] if made.done.any() else []
-            for name, values, ready in zip(part, made.collapse("sum"), made.done, strict=True):
-                if ready:
+            for name, values, finished in zip(part, made.collapse("sum"), made.done, strict=True):
+                if finished:
                     save(folder / "explained" / f"{name}.npy", values.astype(np.float32))
     each = float(np.median(took)) if took else 0.0  # so that the first ones, which warm up, do not tell
     reached = found.reached(done, each * done.sum())
