@@ -1,8 +1,8 @@
 """The audit of a trained network: the library's, with what only this study knows.
 
 Explanations are held to the readers' outlines, where at least half of those who saw the nodule agree. Performance is told by the
-size of the nodule, in the classes that guidelines for follow-up go by (MacMahon et al., Radiology 2017: below 6 mm, 6 to 8 mm, above).
-Absence is air, which is -1 in patches, and class activation maps are made at a layer that still says where.
+size of the nodule, in the classes that guidelines for follow-up go by (MacMahon et al., Radiology 2017: below 6 mm, 6 to 8 mm,
+above). Absence is air, which is -1 in patches, and class activation maps are made at a layer that still says where.
 
 Row numbers on the page count the patches of the split from zero, in the order of the index and of `predictions.csv`.
 """
@@ -22,7 +22,7 @@ from pellucid.studies.lung_ct.network import CLASSES, map_layer
 from pellucid.studies.lung_ct.patches import agreed, load
 from pellucid.studies.lung_ct.tried import AIR
 
-_SIZES = ((6.0, "nodule below 6 mm"), (8.0, "nodule of 6 to 8 mm"), (np.inf, "nodule above 8 mm"))
+SIZES = ("nodule below 6 mm", "nodule of 6 to 8 mm", "nodule above 8 mm")
 
 
 def audit(
@@ -69,5 +69,5 @@ def usual_methods(model: Any, size: int) -> list[Any]:
 
 def sizes(index: Any) -> np.ndarray:
     """(n,) the group of each patch: background, or the nodule's size"""
-    named = [next(name for most, name in _SIZES if not d > most or most == np.inf) for d in index["diameter"]]
-    return np.where(index["label"] == 1, named, "background")
+    diameter, nodule = index["diameter"].to_numpy(float), index["label"].to_numpy() == 1
+    return np.select([~nodule, diameter < 6, diameter <= 8], ["background", *SIZES[:2]], SIZES[2])
