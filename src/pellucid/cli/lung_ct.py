@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from pellucid.cli.kinds import METHOD, POLICY
-from pellucid.cli.lung_ct_pages import audit
+from pellucid.cli.lung_ct_pages import audit, card
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -337,3 +337,4 @@ def visualise(patches: Path, out: Path, data: Path | None, key: Path | None, **m
 
 
 lung_ct.add_command(audit)
+lung_ct.add_command(card)

@@ -42,3 +42,18 @@ def audit(out: Path, methods: tuple[Any, ...], **more: Any) -> None:
     with screen.steps() as tell:
         study.audit(folder=out, methods=list(methods) or None, progress=tell, **more)
     screen.show_audit(json.loads((out / "audit.json").read_text(encoding="utf-8")), str(out / "audit.html"))
+
+
+@click.command(short_help="What the network is, on one page.")
+@click.option("--network", type=_FOLDER, required=True, metavar="FOLDER", help="What `train` wrote.")
+@click.option("--patches", type=_FOLDER, required=True, metavar="FOLDER", help="What `prepare` wrote.")
+@click.option("--results", type=_FOLDER, required=True, metavar="FOLDER", help="What `evaluate` wrote.")
+@click.option("--audit", type=_FOLDER, metavar="FOLDER", help="What `audit` wrote, if it was run.")
+@click.option("--about", default="", metavar="TEXT", help="Which patients these are, in a sentence.")
+@click.option("--out", type=_FOLDER, required=True, metavar="FOLDER", help="For card.html and card.json.")
+def card(out: Path, **given: Any) -> None:
+    """The model card: data, training, performance by size of the nodule, what explanations are worth, and the limits."""
+    from pellucid.studies import lung_ct as study
+
+    page = study.write_card(study.card(**given), out)
+    click.echo(f"page  {page}")

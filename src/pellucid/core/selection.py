@@ -11,7 +11,7 @@ out for the sake of a more certain one of its group.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,6 +59,12 @@ class ExplainWhen:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise InputError(f"{name}={value!r}: a limit is a positive number, or None for none.")
+
+    @property
+    def words(self) -> str:
+        """Its spelling without what was left at its default."""
+        given = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+        return f"ExplainWhen({', '.join(f'{name}={value!r}' for name, value in given.items())})"
 
     def choose(self, probabilities: Any, seconds_each: float | None = None) -> Selection:
         """Class probabilities (n, k), or (n,) of the second of two classes -> the rows that are explained, and why.
@@ -181,7 +187,7 @@ class Selection(Record):
         """What was done, for people."""
         n, done, outcomes = len(self), int(self.explained.sum()), self.outcomes
         why = {reason: self.reasons.count(reason) for reason in dict.fromkeys(self.reasons) if reason != NOT_CALLED}
-        told = [f"{done} of {n} explained, {self.saved:.0%} saved, by {self.policy!r}"]
+        told = [f"{done} of {n} explained, {self.saved:.0%} saved, by {self.policy.words}"]
         told += [f"called for: {', '.join(f'{count} by {reason}' for reason, count in why.items())}"] if why else []
         if late := outcomes.count(OUT_OF_TIME):
             first = sum(o == OUT_OF_TIME and r == "above" for o, r in zip(outcomes, self.reasons, strict=True))

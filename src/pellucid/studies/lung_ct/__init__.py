@@ -32,6 +32,8 @@ from pellucid.studies.lung_ct.assess import Assessment, assess
 from pellucid.studies.lung_ct.auditing import audit
 from pellucid.studies.lung_ct.benchmarking import Benchmark, benchmark, explained_rows
 from pellucid.studies.lung_ct.context import Place, contexts, place_of
+from pellucid.studies.lung_ct.card import Card, card
+from pellucid.studies.lung_ct.card_page import write_card
 from pellucid.studies.lung_ct.download import Patience, download, listed
 from pellucid.studies.lung_ct.evaluate import evaluate, predict
 from pellucid.studies.lung_ct.figure import figure, write_png
@@ -58,6 +60,7 @@ __all__ = [
     "SPLITS",
     "Assessment",
     "Benchmark",
+    "Card",
     "Chest",
     "Mark",
     "MethodLine",
@@ -80,6 +83,7 @@ __all__ = [
     "assess",
     "audit",
     "benchmark",
+    "card",
     "chest",
     "contexts",
     "download",
@@ -111,6 +115,7 @@ __all__ = [
     "tried",
     "visualise",
     "write_nifti",
+    "write_card",
     "write_phantom",
     "write_png",
     "write_report",

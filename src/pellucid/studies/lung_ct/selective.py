@@ -63,7 +63,7 @@ def explain_when(
                     save(folder / "explained" / f"{name}.npy", values.astype(np.float32))
     each = float(np.median(took)) if took else 0.0  # so that the first ones, which warm up, do not tell
     reached = found.reached(done, each * done.sum())
-    _write(folder, names, reached, repr(chosen))
+    _write(folder, names, reached, {"network": described["digest"], "method": repr(chosen)})
     return reached
 
 
@@ -77,7 +77,7 @@ def read_predictions(folder: str | Path) -> tuple[list[str], np.ndarray]:
         raise InputError(f"{Path(folder).name!r} holds no predictions: give a folder that `evaluate` wrote.") from error
 
 
-def _write(folder: Path, names: list[str], found: pc.Selection, method: str) -> None:
+def _write(folder: Path, names: list[str], found: pc.Selection, how: dict[str, str]) -> None:
     watched = found.probabilities[:, found.policy.watched]
     with appearing(folder / CSV) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
@@ -85,13 +85,13 @@ def _write(folder: Path, names: list[str], found: pc.Selection, method: str) -> 
         numbers = zip(names, watched, found.uncertainty, found.reasons, found.outcomes, strict=True)
         table.writerows([name, f"{p:.6f}", f"{u:.6f}", why, what] for name, p, u, why, what in numbers)
     with appearing(folder / JSON) as partial:
-        partial.write_text(json.dumps(_told(found, method), indent=1) + "\n", encoding="utf-8")
+        partial.write_text(json.dumps(how | _told(found), indent=1) + "\n", encoding="utf-8")
 
 
-def _told(found: pc.Selection, method: str) -> dict[str, Any]:
+def _told(found: pc.Selection) -> dict[str, Any]:
     """What was done, without a patch's name"""
     counts = {what: found.outcomes.count(what) for what in ("explained", "limit reached", "not called for")}
     reasons = {why: found.reasons.count(why) for why in dict.fromkeys(found.reasons) if why != "not called for"}
     seconds = {"seconds_each": found.seconds_each, "seconds_saved_estimate": found.seconds_saved}
-    told = {"policy": repr(found.policy), "method": method, "patches": len(found), "outcomes": counts}
+    told = {"policy": repr(found.policy), "patches": len(found), "outcomes": counts}
     return {**told, "called_for_by": reasons, "saved": found.saved, **seconds, "lines": found.sentences()}
