@@ -49,8 +49,8 @@ def elsewhere(compared: Comparison, files: Files) -> Iterator[Warn]:
             "explanation",
             f"{name} does not point to where the answer is known to lie.",
             f"{percent(inside.mean)} of what {name} shows lies inside the places that are known ({percent(inside.low)} to "
-            f"{percent(inside.high)}), {percent(inside.chance)} if it were spread evenly. Either the model goes by something "
-            "else, or this method does not show what it goes by.",
+            f"{percent(inside.high)}), {percent(inside.chance or 0.0)} if it were spread evenly. Either the model goes by "
+            "something else, or this method does not show what it goes by.",
             {"method": name, **{line.metric: _numbers(line) for line in tested}},
             files.get(f"{name} scorecard"),
         )

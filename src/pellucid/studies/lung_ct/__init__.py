@@ -31,9 +31,9 @@ from pellucid.studies.lung_ct.annotations import Mark, Outline, Reading, parse
 from pellucid.studies.lung_ct.assess import Assessment, assess
 from pellucid.studies.lung_ct.auditing import audit
 from pellucid.studies.lung_ct.benchmarking import Benchmark, benchmark, explained_rows
-from pellucid.studies.lung_ct.context import Place, contexts, place_of
 from pellucid.studies.lung_ct.card import Card, card
 from pellucid.studies.lung_ct.card_page import write_card
+from pellucid.studies.lung_ct.context import Place, contexts, place_of
 from pellucid.studies.lung_ct.download import Patience, download, listed
 from pellucid.studies.lung_ct.evaluate import evaluate, predict
 from pellucid.studies.lung_ct.figure import figure, write_png
