@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from scipy import ndimage
 from torch import nn
 from torch.nn import functional
@@ -315,6 +318,20 @@ def test_the_bar_of_detectors_and_the_best_units_with_their_regions():
         pc.plot.dissection(found, x[:2])
     with pytest.raises(pc.InputError, match="layer 1 of a dissection of 1"):
         pc.plot.detectors(found, 1)
+
+
+@pytest.mark.parametrize("width", [6.0, 4.0])
+def test_words_behind_the_bars_stay_on_the_page(width: float):
+    x, masks = scenes()
+    sets = {"a rather long name of a concept": masks["red"], "blue": masks["blue"], "none": np.zeros((24, 32, 32))}
+    found = pc.concepts(Eyes(), sets, DISSECT(0.05, top=3), layer="look", inputs=x)
+    figure = Figure(figsize=(width, 3), layout="constrained")
+    ax = pc.plot.detectors(found, ax=figure.subplots())
+    figure.canvas.draw()
+    assert len(ax.texts) == 3
+    assert all(text.get_window_extent().x1 <= figure.bbox.x1 for text in (*ax.texts, ax.title, ax.xaxis.label))
+    ticks = [label.get_window_extent() for label in ax.get_xticklabels() if label.get_text()]
+    assert all(a.x1 < b.x0 for a, b in pairwise(ticks))
 
 
 def test_the_outlined_region_is_the_counted_one():

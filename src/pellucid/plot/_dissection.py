@@ -28,9 +28,10 @@ from pellucid.plot._style import (
     dress,
     name_rows,
     paper,
+    width_of,
 )
 
-_FOOTER = "the best unit's overlap, with other inputs' masks; * clearly more"
+_FOOTER = "numbers: the best unit's overlap (IoU) against that with other inputs' masks; *\u00a0clearly\u00a0more"
 
 
 def detectors(record: ConceptScores, layer: int = 0, ax: Axes | None = None) -> Axes:
@@ -41,16 +42,23 @@ def detectors(record: ConceptScores, layer: int = 0, ax: Axes | None = None) -> 
     order = np.lexsort((-best, -counts))
     ax = paper(ax, height_of(len(order)) + 0.3)
     ax.barh(np.arange(len(order)), counts[order], height=0.68, color=PLAIN, linewidth=0)
-    for place, i in enumerate(order.tolist()):
-        label_end(ax, _told(record, units, i, layer), place, float(counts[i]), left=False)
+    told = [_told(record, units, i, layer) for i in order.tolist()]
+    for place, (i, words) in enumerate(zip(order.tolist(), told, strict=True)):
+        label_end(ax, words, place, float(counts[i]), left=False)
     ax.axvline(0, color=GREY, linewidth=0.8)
     name_rows(ax, [record.concepts[i] for i in order])
-    ax.set_xlim(0, 1.9 * max(float(counts.max()), 1.0))
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlim(0, _room(ax, counts[order], told))
+    ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
     found, all_units = int((units.detects >= 0).sum()), len(units)
     concepts = f"{len(units.unique)} concept{'s' * (len(units.unique) != 1)}"
     title = f"{record.layers[layer]}: {concepts} detected by {found} of {all_units} units"
-    return dress(ax, title, f"units that overlap the concept most, by more than {units.threshold:g} (IoU)\n{_FOOTER}")
+    return dress(ax, title, f"units that overlap the concept most, by more than\u00a0{units.threshold:g}\n{_FOOTER}")
+
+
+def _room(ax: Axes, counts: np.ndarray, told: list[str]) -> float:
+    """How far the axis goes so that the words behind each bar fit, (k,) counts from the top down; bars keep a sixth of it."""
+    share = np.array([(0.55 * SMALL * len(words) + 10) / width_of(ax) for words in told])
+    return float(max(1.0, *(counts / np.maximum(1 - share, 1 / 6))) * 1.02)
 
 
 def _told(record: ConceptScores, units: Dissection, i: int, layer: int) -> str:
@@ -60,7 +68,7 @@ def _told(record: ConceptScores, units: Dissection, i: int, layer: int) -> str:
     star = " *" if record.significant[i, layer] else ""
     most = units.ceiling[unit, i]
     limit = f", at most {most:.2f}" if most <= units.threshold else ""
-    return f"IoU {record.scores[i, layer]:.2f}, by chance {units.chance[unit, i]:.2f}{star}{limit}"
+    return f"{record.scores[i, layer]:.2f} against {units.chance[unit, i]:.2f}{star}{limit}"
 
 
 def dissection(record: ConceptScores, inputs: Any, layer: int = 0, k: int = 6) -> np.ndarray:

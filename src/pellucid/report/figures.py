@@ -12,6 +12,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
+from matplotlib.transforms import ScaledTranslation
 
 from pellucid import plot
 from pellucid.core.concept_scores import ConceptScores
@@ -27,6 +28,7 @@ COLUMN = 4.4  # inches of a figure that a phone still shows legibly
 _MAP = 1.9  # inches of a small picture
 _DOTS = 110  # an inch, of small pictures
 _SIDE = 192  # pixels of the longer side of a picture that is shown as it is, at most
+_TICKS, _LINE = 22, 11.5  # points below the axes: numbers, and each line of words under them
 _RED = "#c1272d"
 
 
@@ -118,7 +120,8 @@ def curves(records: dict[str, Curve]) -> str:
 
 
 def _legend_below(ax: Axes) -> None:
-    """A small figure has no room for a legend among its lines."""
+    """A small figure has no room for a legend among its lines; below them, it begins where the words of the axis end."""
+    below = ScaledTranslation(0, -(_TICKS + _LINE * (1 + ax.get_xlabel().count("\n"))) / 72, ax.figure.dpi_scale_trans)
     handles, labels = ax.get_legend_handles_labels()
     ax.legend(
         handles,
@@ -129,7 +132,8 @@ def _legend_below(ax: Axes) -> None:
         title_fontsize=9,
         alignment="left",
         loc="upper left",
-        bbox_to_anchor=(-0.02, -0.28),
+        bbox_to_anchor=(-0.02, 0),
+        bbox_transform=ax.transAxes + below,
     )
 
 
