@@ -218,6 +218,11 @@ def test_a_run_that_is_started_again_makes_what_is_lacking_and_nothing_else(made
     assert not context.exists()  # it showed maps that are no more
     assert {f"{row['name']}-input-x-gradient.npy", f"{row['name']}.json"} <= changed
     assert f"{row['name']}-saliency.npy" not in changed
+    for kind, ending in (("maps", "-saliency.npy"), ("nifti", "-saliency.nii.gz"), ("patches", ".png")):
+        lost = tmp_path / kind / f"{row['name']}{ending}"
+        lost.unlink()
+        seen(folder, tmp_path, other, data=None, pseudonyms=None)
+        assert lost.exists()
     (tmp_path / "told" / f"{row['name']}.json").write_text("{")
     assert seen(folder, tmp_path, other, data=None, pseudonyms=None).used == 1
     assert json.loads((tmp_path / "told" / f"{row['name']}.json").read_text())["network"] == "planted"
@@ -261,7 +266,7 @@ def test_the_command_explains_by_the_four_methods_of_the_figure(tmp_path, made):
     assert done.exit_code == 0, done.output
     assert "1 used, 0 refused" in done.output
     names = sorted(path.stem.removeprefix(f"{row['name']}-") for path in (tmp_path / "out" / "maps").iterdir())
-    assert names == ["grad-cam", "grad-campp", "integrated-gradients-air", "occlusion-air"]
+    assert names == ["grad-cam", "grad-cam-plus-plus", "integrated-gradients-air", "occlusion-air"]
     lacking = run("--data", folder / "dicom")
     assert lacking.exit_code == 2 and "there is no key patches.key" in lacking.output
     assert not (folder / "patches.key").exists()
@@ -272,6 +277,17 @@ def test_the_command_explains_by_the_four_methods_of_the_figure(tmp_path, made):
     assert {"saliency", "inputxgradient"} < {
         path.stem.removeprefix(f"{row['name']}-") for path in (tmp_path / "out" / "maps").iterdir()
     }
+
+
+def test_a_method_that_does_not_suit_the_network_is_told_and_the_others_go_on(made, tmp_path, opened, quick):
+    folder, row, _ = made
+    unfit = {"Grad-CAM": pc.GradCAM(layer="nowhere")}
+    seen(folder, tmp_path, METHODS | unfit)
+    told = json.loads((tmp_path / "told" / f"{row['name']}.json").read_text())
+    assert [line["name"] for line in told["maps"]] == list(METHODS) and "nowhere" in told["failed"]["Grad-CAM"]
+    assert all(set(given[0]) == set(METHODS) for given, _ in quick) and len(quick) == 2
+    with pytest.raises(InputError, match="no method suits this network"):
+        seen(folder, tmp_path / "none", unfit)
 
 
 def test_places_count_from_the_patch_into_the_patient(made):

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 import pellucid as pc
-from pellucid.core.errors import InputError
+from pellucid.core.errors import InputError, MethodError, ModelError
 from pellucid.core.registry import need
 from pellucid.core.store import appearing
 from pellucid.studies.lung_ct.benchmarking import explained_rows
@@ -65,17 +65,20 @@ class Sight:
         return self.folder / kind / f"{'-'.join(part for part in (name, slug(method)) if part)}.{ending}"
 
     def told(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
-        """What is kept of a patch, if it is of this network and these methods"""
+        """What is kept of a patch, if it is of this network and these methods, and all of it is still there"""
         try:
             told: dict[str, Any] = json.loads(self.path("told", row["name"], ending="json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        return told if told.get("key") == self.key(row) else None
+        if told.get("key") != self.key(row):
+            return None
+        files = [self.folder / line[kind] for line in told["maps"] for kind in ("array", "nifti")]
+        return told if all(file.exists() for file in [*files, self.path("patches", row["name"])]) else None
 
 
 def slug(method: str) -> str:
-    """`Integrated gradients, air` -> `integrated-gradients-air`, for names of files; `++` is told from nothing"""
-    return re.sub(r"[^a-z0-9]+", "-", method.lower().replace("+", "p")).strip("-")
+    """`Integrated gradients, air` -> `integrated-gradients-air`, for names of files; `Grad-CAM++` -> `grad-cam-plus-plus`"""
+    return re.sub(r"[^a-z0-9]+", "-", method.lower().replace("+", "-plus")).strip("-")
 
 
 def guide(size: int, layer: str) -> tuple[Tried, ...]:
@@ -141,10 +144,10 @@ def _explain(sight: Sight, row: Mapping[str, Any], device: str) -> None:
     x = load(sight.patches, [row["name"]])
     with torch.no_grad():
         said = float(torch.softmax(sight.model(torch.as_tensor(x).to(device)).double(), 1)[0, TARGET])
-    records = {name: pc.explain(sight.model, x, method, target=TARGET) for name, method in sight.methods.items()}
+    records, failed = _maps(sight, x)
     lines = [_kept(sight, place, name, record) for name, record in records.items()]
     told = {name: row[name] for name in ("patient", "scan", "split", "label")} | {"patch": row["name"]}
-    told |= {"probability": said, "network": sight.digest, "maps": lines, "key": sight.key(row)}
+    told |= {"probability": said, "network": sight.digest, "maps": lines, "failed": failed, "key": sight.key(row)}
     drawn, words = _drawn(sight, row)
     sheet = figure(records, place, caption=_caption(told) + words, outline=drawn)
     write_png(sheet, sight.path("patches", place.name))
@@ -153,6 +156,19 @@ def _explain(sight: Sight, row: Mapping[str, Any], device: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with appearing(path) as partial:
         partial.write_text(json.dumps(told, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _maps(sight: Sight, x: np.ndarray) -> tuple[dict[str, pc.Attribution], dict[str, str]]:
+    """A record by method, or why there is none: a network may not suit every method"""
+    records, failed = {}, {}
+    for name, method in sight.methods.items():
+        try:
+            records[name] = pc.explain(sight.model, x, method, target=TARGET)
+        except (MethodError, ModelError) as error:
+            failed[name] = " ".join(str(error).split())
+    if not records:
+        raise InputError(f"no method suits this network: {'; '.join(failed.values())}")
+    return records, failed
 
 
 def _kept(sight: Sight, place: Place, name: str, record: pc.Attribution) -> dict[str, Any]:
@@ -201,8 +217,10 @@ def _in_context(
         scan = sight.path("nifti", here[0].scan, ending="nii.gz")
         write_nifti(scan, np.rint(hu).astype(np.int16), here[0].affine)
         for place in here:
-            told = sight.told(by_name[place.name]) or {}
-            sheet = figure(_records(sight, place), place, hu, window, f"{_caption(told)}; the box is the patch")
+            told = sight.told(by_name[place.name])
+            assert told is not None, "explained before it is put in context"
+            words = f"{_caption(told)}; the box is the patch"
+            sheet = figure(_records(sight, told), place, hu, window, words)
             write_png(sheet, sight.path("context", place.name))
             yield place.name
 
@@ -212,12 +230,11 @@ def _whole_is_there(sight: Sight, row: Mapping[str, Any]) -> bool:
     return sight.path("context", row["name"]).exists() and scan.exists()
 
 
-def _records(sight: Sight, place: Place) -> dict[str, pc.Attribution]:
+def _records(sight: Sight, told: Mapping[str, Any]) -> dict[str, pc.Attribution]:
     """Maps that were written, as records over their patch"""
-    x = load(sight.patches, [place.name])
-    found = {}
-    for name, method in sight.methods.items():
-        values = np.load(sight.path("maps", place.name, name, "npy"), allow_pickle=False)
+    x, found = load(sight.patches, [told["patch"]]), {}
+    for line in told["maps"]:
+        values = np.load(sight.folder / line["array"], allow_pickle=False)
         record = pc.Attribution.from_arrays(values[None, None], data=x, target=TARGET)
-        found[name] = dataclasses.replace(record, method=method)
+        found[line["name"]] = dataclasses.replace(record, method=sight.methods[line["name"]])
     return found
