@@ -73,6 +73,19 @@ def test_planes_have_true_proportion(given):
     np.testing.assert_allclose(middles, 0, atol=1e-12)
 
 
+def test_narrow_planes_stand_in_the_middle_of_black_cells_as_high_as_the_highest():
+    ax = pc.plot.slices(record(np.random.default_rng(0).random((40, 6, 4))))
+    cells = [patch for patch in ax.patches if patch.get_facecolor()[:3] == (0, 0, 0) and patch.get_fill()]
+    assert {cell.get_height() for cell in cells} == {40} and all(cell.get_width() >= 0.45 * 40 for cell in cells)
+    for cell, scan in zip(cells, layers(ax, "gray"), strict=True):
+        left, right, bottom, top = scan.get_extent()
+        assert (left + right) / 2 == pytest.approx(cell.get_x() + cell.get_width() / 2)
+        assert (bottom + top) / 2 == pytest.approx(0)
+    assert all(one.get_x() + one.get_width() < other.get_x() for one, other in pairwise(cells))
+    assert ax.get_xlim() == pytest.approx((0, cells[-1].get_x() + cells[-1].get_width()))
+    assert ax.get_ylim()[0] == 20 and ax.get_ylim()[1] < -20
+
+
 def turned(volume, axes, flips):
     """The same patient in an array whose axes are in another order and run the other way."""
     steps = np.eye(4)

@@ -54,7 +54,7 @@ from pellucid.studies.lung_ct.selective import explain_when
 from pellucid.studies.lung_ct.series import Scan, Series, find, read
 from pellucid.studies.lung_ct.train import train
 from pellucid.studies.lung_ct.tried import Tried, standard, tried
-from pellucid.studies.lung_ct.visualise import visualise
+from pellucid.studies.lung_ct.visualise import guide, visualise
 
 __all__ = [
     "SPLITS",
@@ -92,6 +92,7 @@ __all__ = [
     "explained_rows",
     "figure",
     "find",
+    "guide",
     "in_whole",
     "listed",
     "load",
