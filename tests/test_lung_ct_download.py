@@ -445,6 +445,12 @@ def test_names_and_other_files_of_an_archive_get_nowhere(tmp_path):
     assert {p.name: p.read_bytes() for p in (tmp_path / "open").iterdir()} == {"00001.dcm": b"b", "00002.dcm": b"a"}
 
 
+def test_an_archive_that_says_it_is_whole_before_it_was_begun_is_no_answer(tmp_path):
+    with serving(SERIES) as server:
+        server.odd = {A: lambda handler: handler.send_error(416)}
+        assert got(server, tmp_path, (A,)).counts == {"connection cut": 1}
+
+
 def test_manifests(tmp_path):
     path = tmp_path / "list.tcia"
     path.write_text(f"downloadServerUrl=https://example.org\nnoOfrRetry=4\nListOfSeriesToDownload=\n{A}\n{B}\n{A}\n\n")

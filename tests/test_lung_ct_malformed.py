@@ -114,6 +114,18 @@ def test_slices_too_close_or_too_far_apart_refuse_the_series(tmp_path, step):
         lung_ct.read(*found(tmp_path))
 
 
+def test_copies_under_other_identifiers_do_not_make_a_volume(tmp_path):
+    one, two, three = copied(tmp_path, slices=3)
+    place = pydicom.dcmread(one).ImagePositionPatient
+    for i, path in enumerate((two, three)):
+        path.write_bytes(one.read_bytes())
+        change(path, SOPInstanceUID=f"1.2.{i}", ImagePositionPatient=place)
+    series, tally = found(tmp_path)
+    with pytest.raises(lung_ct.Refused, match="too few slices: 1 of at least 3"):
+        lung_ct.read(series, tally)
+    assert tally.notes == {"copies of a slice left out": 2}
+
+
 def test_one_identifier_at_two_places_is_a_conflict(tmp_path):
     files = copied(tmp_path)
     change(files[5], SOPInstanceUID=pydicom.dcmread(files[0]).SOPInstanceUID)

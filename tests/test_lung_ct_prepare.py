@@ -111,6 +111,52 @@ def test_the_same_bytes_again_and_a_restart_goes_on(made, tmp_path):
 
 
 @pytest.mark.slow
+def test_several_processes_make_the_same_bytes(made, tmp_path):
+    folder, tally = made
+    heard = []
+    again = prepared(tmp_path / "again", workers=2, progress=heard.append)
+    assert files(folder) == files(tmp_path / "again") and heard == [1, 1]
+    assert (again.used, again.refused, again.notes) == (tally.used, tally.refused, tally.notes)
+
+
+def test_what_is_damaged_or_missing_between_two_steps_is_told(made, tmp_path):
+    folder, _ = made
+    again = shutil.copytree(folder, tmp_path / "again")
+    (again / "index.parquet").write_bytes(b"PAR1" + bytes(40) + b"PAR1")
+    with pytest.raises(InputError, match=r"index\.parquet is damaged"):
+        lung_ct.read_index(again)
+    lung_ct.read_index(folder).drop(columns="digest").to_parquet(again / "index.parquet")
+    with pytest.raises(InputError, match=r"index\.parquet is damaged"):
+        lung_ct.read_index(again)
+    assert lung_ct.Recipe.of(folder) == RECIPE
+    for text in ("{", "[1]", '{"size": 4}', '{"other": 1}'):
+        (again / "recipe.json").write_text(text)
+        with pytest.raises(InputError, match="holds no patches"):
+            lung_ct.Recipe.of(again)
+    with pytest.raises(InputError, match="there is no folder 'nowhere'"):
+        prepared(tmp_path / "out", readings=tmp_path / "nowhere")
+
+
+def test_what_a_killed_run_left_half_written_goes_and_readings_may_shout(tmp_path):
+    """Names in capitals are readings too; a mark of holes alone outlines nothing and refuses nothing; a crowded lung is told."""
+    (tmp_path / "xml").mkdir()
+    text = (phantom() / "xml/0001.xml").read_text()
+    first = text.index("<unblindedReadNodule>")
+    end = text.index("</unblindedReadNodule>", first) + len("</unblindedReadNodule>")
+    holes = text[first:end].replace("<inclusion>TRUE", "<inclusion>FALSE")
+    (tmp_path / "xml" / "0001.XML").write_text(text[:end] + holes + text[end:])
+    left = tmp_path / "out" / "patches" / f".p-s-pos-0000.npy.{'0' * 32}.part"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
+    recipe = lung_ct.Recipe(size=32, shares=(1.0, 0.0, 0.0), backgrounds=40)
+    tally = prepared(tmp_path / "out", phantom() / "dicom/PHANTOM-0001", tmp_path / "xml", recipe)
+    assert tally.used == 1 and not tally.refused and not left.exists()
+    index = lung_ct.read_index(tmp_path / "out")
+    positives, found = int(index["label"].sum()), int((index["label"] == 0).sum())
+    assert tally.notes == {"background patches that found no place": 40 * positives - found} and found >= 4
+
+
+@pytest.mark.slow
 def test_another_seed_chooses_other_places_and_another_key_other_names_only(made, tmp_path):
     folder, _ = made
     ours = lung_ct.read_index(folder)
@@ -245,9 +291,26 @@ def test_windows_crops_and_bad_recipes():
     cube = geometry.crop(volume, np.array([0.4, 5.0, 9.0]), 4, -1.0)
     assert cube[2, 2, 2] == volume[0, 5, 9] and np.all(cube[:2] == -1) and np.all(cube[..., 3] == -1)
     assert np.all(geometry.crop(volume, np.array([50, 5, 5]), 4, -1.0) == -1)
-    for wrong in ({"size": 4}, {"step": 0}, {"window": (4, 1)}, {"shares": (0.5, 0.5, 0.5)}, {"readers": 0}):
+    nan, inf = float("nan"), float("inf")
+    for wrong in (
+        {"size": 7},
+        {"step": 0},
+        {"step": nan},
+        {"step": inf},
+        {"window": (4, 4)},
+        {"window": (nan, 4)},
+        {"window": (-inf, 4)},
+        {"window": (4, inf)},
+        {"shares": (0.5, 0.5, 0.5)},
+        {"shares": (1.5, -0.5, 0.0)},
+        {"shares": (nan, 0.5, 0.5)},
+        {"shares": (0.5, 0.5)},
+        {"readers": 0},
+        {"backgrounds": -1},
+    ):
         with pytest.raises(InputError):
             lung_ct.Recipe(**wrong)
+    lung_ct.Recipe(size=8, readers=1, backgrounds=0, shares=(1.0, 0.0, 0.0))
     with pytest.raises(InputError, match=r"has no index\.parquet"):
         lung_ct.read_index(phantom())
 

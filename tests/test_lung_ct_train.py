@@ -291,8 +291,10 @@ def watched(build, kinds):
 
 
 def test_what_runs_in_half_precision_where():
-    from pellucid.studies.lung_ct.places import Where
+    from pellucid.studies.lung_ct.places import Where, where
 
+    with where() as found, where("meta") as given:
+        assert found.device == ("cuda" if torch.cuda.is_available() else "cpu") and given.device == "meta"
     place = Where("cpu")
     assert place.first and not place.gpu and not place.needs_scaling() and not place.needs_scaling("bfloat16")
     for precision, on in (("auto", False), ("float32", False), ("bfloat16", True)):
@@ -329,6 +331,49 @@ def test_the_full_network_has_medicalnets_shape():
     assert sum(p.numel() for p in network.parameters()) == by_hand == 32_987_202
     assert not [key for key in network.state_dict() if "downsample" in key]  # shortcuts of type A have no weights
     assert network.eval()(torch.zeros(1, 1, 32, 32, 32)).shape == (1, 2)
+
+
+PROCESS = """
+import torch
+from pellucid.studies.lung_ct.places import where
+with where("cpu") as place:
+    torch.manual_seed(place.rank)  # so that the networks differ until one is given to all
+    network = torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.BatchNorm1d(1))
+    wrapped = place.wrap(network)
+    first = network[0].weight.detach().clone()
+    (network[0](torch.full((1, 2), 1.0 + place.rank)).sum() * 0 + wrapped(torch.randn(4, 2)).sum() * (1 + place.rank)).backward()
+    mine = network[1].running_mean.clone()
+    place.align(network)
+    parts = place.gather((place.rank, first, network[1].bias.grad, mine, network[1].running_mean))
+    if place.first:
+        (a, b) = parts
+        assert place.size == 2 and [part[0] for part in parts] == [0, 1]
+        assert torch.equal(a[1], b[1])
+        assert torch.equal(a[2], b[2]) and a[2].item() == 4 * (1 + 2) / 2  # the mean of the gradients of both
+        assert not torch.equal(a[3], b[3]) and torch.equal(a[4], b[4]) and torch.equal(a[4], a[3])
+        print("together")
+assert not torch.distributed.is_initialized()
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_share_weights_gradients_and_statistics(tmp_path):
+    source = str(Path(lung_ct.__file__).parents[3])
+    common = {
+        "PYTHONPATH": source,
+        "OMP_NUM_THREADS": "1",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": "29632",
+        "WORLD_SIZE": "2",
+    }
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROCESS], env=os.environ | common | {"RANK": rank}, stdout=subprocess.PIPE, text=True
+        )
+        for rank in ("0", "1")
+    ]
+    said = [process.communicate(timeout=300)[0].strip() for process in processes]
+    assert said == ["together", ""] and all(process.returncode == 0 for process in processes)
 
 
 @pytest.mark.slow

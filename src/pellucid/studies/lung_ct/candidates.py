@@ -93,7 +93,7 @@ def forbidden(reading: Reading, scan: Scan, affine: np.ndarray) -> np.ndarray:
     """(marks, 2, 3): the boxes, in voxels of another grid, of all that anybody took for a nodule of whatever size"""
     boxes = [
         to_voxels(affine, to_world(scan.affine, np.array([cells.min(0), cells.max(0)])))
-        for cells in (_cells(mark, scan) for mark in reading.marks if mark.kind != OTHER)
+        for cells in (_cells(mark, scan) for mark in reading.marks if mark.kind != OTHER and len(mark.cells))
     ]
     return np.array(boxes).reshape(-1, 2, 3)
 

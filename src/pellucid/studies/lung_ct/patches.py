@@ -75,7 +75,12 @@ def read_index(folder: str | Path, split: str | None = None) -> pd.DataFrame:
     path = Path(folder) / INDEX
     if not path.is_file():
         raise InputError(f"{Path(folder).name!r} has no {INDEX}: give a folder in which `prepare` ran to its end.")
-    index = pd.read_parquet(path, engine="pyarrow")
+    try:
+        index = pd.read_parquet(path, engine="pyarrow", columns=list(COLUMNS))
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"{INDEX} is damaged, or none of ours ({type(error).__name__}): run `prepare` again."
+        ) from None
     if split is None:
         return index
     if split not in SPLITS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,11 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.size < 8 or self.step <= 0 or self.readers < 1 or self.backgrounds < 0:
+        if self.size < 8 or not 0 < self.step < math.inf or self.readers < 1 or self.backgrounds < 0:
             raise InputError(f"{self}: expected size >= 8, step > 0, readers >= 1 and backgrounds >= 0.")
-        if not self.window[0] < self.window[1]:
+        if not -math.inf < self.window[0] < self.window[1] < math.inf:
             raise InputError(f"window={self.window}: the lower end in HU comes first.")
-        if len(self.shares) != 3 or min(self.shares) < 0 or abs(sum(self.shares) - 1) > 1e-9:
+        if len(self.shares) != 3 or not min(self.shares) >= 0 or not abs(sum(self.shares) - 1) <= 1e-9:
             raise InputError(f"shares={self.shares}: three shares that sum to 1, of training, validation and test.")
 
     def windowed(self, hu: np.ndarray) -> np.ndarray:
@@ -63,7 +64,7 @@ class Recipe:
             told = json.loads((Path(folder) / "recipe.json").read_text(encoding="utf-8"))
             fields: Any = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
             return cls(**fields)
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, AttributeError) as error:
             raise InputError(f"{Path(folder).name!r} holds no patches: give a folder that `prepare` made.") from error
 
 
