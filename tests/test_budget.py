@@ -110,3 +110,36 @@ def test_an_estimate_takes_what_explain_takes():
         made.rows_forward
         == pc.explain(lambda z: z.sum(1), x, pc.KernelShap(samples=4), background=x * 0).receipt.rows_forward
     )
+
+
+@pytest.mark.parametrize("method", [pc.KernelShap(), pc.PermutationShap(orders=200)])
+def test_sampling_that_cannot_pay_for_the_next_round_says_so(method):
+    x = np.random.default_rng(0).normal(size=(2, 13))
+    ask = lambda **more: pc.explain(lambda z: z.prod(1), x, method, background=x[:1] * 0, **more)  # noqa: E731
+    assert ask(budget=pc.Budget(rows=150)).receipt.warnings[-1] == "sampling stopped at the budget of 150 model rows"
+    assert not any("budget" in said for said in ask(budget=pc.Budget(rows=10**6)).receipt.warnings)
+
+
+def test_every_verb_takes_seconds_for_a_budget():
+    x = np.random.default_rng(0).normal(size=(4, 2))
+    for budget in (60, 60.0, "60s", "1m", pc.Budget(seconds=60)):
+        assert pc.explain(lambda z: z.sum(1), x, pc.ExactShapley(), background=x, budget=budget).done.all()
+    with pytest.raises(pc.InputError, match="a limit is a positive number"):
+        pc.explain(lambda z: z.sum(1), x, pc.ExactShapley(), background=x, budget=0)
+    with pytest.raises(pc.InputError, match="is no time"):
+        pc.explain(lambda z: z.sum(1), x, pc.ExactShapley(), background=x, budget="soon")
+    assert pc.estimate(lambda z: z.sum(1), x, pc.ExactShapley(), background=x, budget="1m").rows_forward
+    assert pc.counterfactual(lambda z: z.sum(1) - 1, x, target=(0, 9), background=x, budget="1m").done.all()
+    assert pc.anchor(lambda z: z.sum(1) > 0, x, background=x, target=lambda out: out[:, 0], budget="1m").done.all()
+
+
+def test_counts_are_whole_numbers_of_any_library():
+    assert repr(pc.KernelShap(samples=np.int64(6))) == "KernelShap(samples=6, seed=0, tolerance=None)"
+    assert pc.IntegratedGradients(steps=np.int32(4)) == pc.IntegratedGradients(steps=4)
+    for make in (
+        lambda: pc.KernelShap(samples=1.5),
+        lambda: pc.IntegratedGradients(steps=2.5),
+        lambda: pc.LIME(samples=99.5),
+    ):
+        with pytest.raises(pc.MethodError, match=r"\.5\): expected a whole number"):
+            make()

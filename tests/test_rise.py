@@ -275,7 +275,7 @@ def test_whole_numbers_are_mixed_without_running_over():
     ("fields", "says"),
     [
         ({"samples": 1}, "at least 2"),
-        ({"samples": 10.5}, "at least 2"),
+        ({"samples": 10.5}, "a whole number"),
         ({"p": 1.0}, "between 0 and 1"),
         ({"cells": 0}, "at least 1 cell"),
         ({"normalisation": "other"}, "choose"),

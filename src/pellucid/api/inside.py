@@ -27,7 +27,7 @@ def visualize(
     method: ActivationMaximization | str | None = None,
     *,
     like: Any = None,
-    budget: Budget | None = None,
+    budget: Budget | float | str | None = None,
 ) -> Visualization:
     """What does this unit look for?
 

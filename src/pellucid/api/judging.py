@@ -165,7 +165,7 @@ def estimate(
     names: Sequence[str] | None = None,
     extra: dict[str, Any] | None = None,
     batch_size: int | None = None,
-    budget: Budget | None = None,
+    budget: Budget | float | str | None = None,
 ) -> Cost:
     """What would `explain` cost? Explains one row, then two, and extrapolates; `budget` only brings its clock."""
     from pellucid.methods import estimating

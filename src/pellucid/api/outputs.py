@@ -28,7 +28,7 @@ def explain(
     masker: Masker | str | None = None,
     names: Sequence[str] | None = None,
     extra: dict[str, Any] | None = None,
-    budget: Budget | None = None,
+    budget: Budget | float | str | None = None,
     batch_size: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Attribution:
@@ -45,7 +45,7 @@ def explain(
     masker : what is hidden and how, for methods that hide; None follows the input.
     names : names of the features of an array.
     extra : further inputs `{name: (n, ...)}` that are passed along unexplained.
-    budget : hard limits; rows that it leaves out are marked `done=False`.
+    budget : hard limits, a Budget, seconds or "60s"; rows that it leaves out are marked `done=False`.
     batch_size : rows per model call; None bounds memory.
     progress : called with the number of model rows after each call.
 
@@ -112,7 +112,7 @@ def explain_when(
     masker: Masker | str | None = None,
     names: Sequence[str] | None = None,
     extra: dict[str, Any] | None = None,
-    budget: Budget | None = None,
+    budget: Budget | float | str | None = None,
     batch_size: int | None = None,
 ) -> Selection:
     """Why these outputs, of all? Only where the policy calls for it, the most uncertain first, and within its limits.
@@ -166,7 +166,7 @@ def anchor(
     masker: Masker | str | None = None,
     names: Sequence[str] | None = None,
     extra: dict[str, Any] | None = None,
-    budget: Budget | None = None,
+    budget: Budget | float | str | None = None,
     batch_size: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Rules:
@@ -212,7 +212,7 @@ def counterfactual(
     masker: Masker | str | None = None,
     names: Sequence[str] | None = None,
     extra: dict[str, Any] | None = None,
-    budget: Budget | None = None,
+    budget: Budget | float | str | None = None,
     batch_size: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Counterfactuals:

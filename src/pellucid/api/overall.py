@@ -109,7 +109,7 @@ def distill(
     fresh: float = 0.25,
     seed: int = 0,
     names: Sequence[str] | None = None,
-    budget: Budget | None = None,
+    budget: Budget | float | str | None = None,
     batch_size: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Any:

@@ -88,8 +88,10 @@ class Meter:
     rows_backward: int = 0
     peak_bytes: int = 0
     peak_rows: int = 0  # the largest number of rows one call was given
+    short: bool = False  # whether sampling ended because the next round was too dear
 
     def __post_init__(self) -> None:
+        self.budget = as_budget(self.budget)
         self._floor = _resident()
         self._start = self.budget.clock()
 

@@ -125,6 +125,10 @@ class Game:
         left = self.f.meter.rows_left() / self.model_rows
         return coalitions if left >= coalitions else int(left)
 
+    def cut_short(self) -> None:
+        """Note that the budget ends the sampling, though not all of it is spent: the next round is too dear."""
+        self.f.meter.short = True
+
     def __call__(self, z: np.ndarray) -> np.ndarray:
         """z (m, p) bool -> v (n, m)"""
         bound = self.bound

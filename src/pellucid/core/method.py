@@ -6,6 +6,7 @@ A method is a frozen dataclass of hyper-parameters: literals, or values of ours.
 
 from __future__ import annotations
 
+import dataclasses
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -183,8 +184,17 @@ class TreeMethod(Method):
 
 
 def check_positive(method: Any, *names: str) -> None:
-    """Refuse hyper-parameters that are not positive, when the method is made."""
+    """Refuse hyper-parameters that are not positive, and counts that are not whole, when the method is made.
+
+    NumPy's numbers become Python's, so that a method can be spelled and read back.
+    """
+    kinds = {field.name: str(field.type) for field in dataclasses.fields(method)}
     for name in names:
         value = getattr(method, name)
+        if isinstance(value, np.generic):
+            value = value.item()
+            object.__setattr__(method, name, value)
         if not (isinstance(value, int | float) and not isinstance(value, bool) and value > 0):
             raise MethodError(f"{type(method).__name__}({name}={value!r}): expected a positive number.")
+        if isinstance(value, float) and kinds[name] in ("int", "int | None"):
+            raise MethodError(f"{type(method).__name__}({name}={value!r}): expected a whole number.")

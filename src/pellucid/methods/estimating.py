@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from pellucid.core.budget import Budget, Cost, Meter
+from pellucid.core.budget import Budget, Cost, Meter, as_budget
 from pellucid.core.frames import is_frame
 from pellucid.methods.run import explain
 from pellucid.models.text import as_texts
 
 
 def estimate(
-    model: Any, x: Any, method: Any, *, budget: Budget | None = None, extra: Any = None, **arguments: Any
+    model: Any, x: Any, method: Any, *, budget: Budget | float | str | None = None, extra: Any = None, **arguments: Any
 ) -> Cost:
     """See `pellucid.api.estimate`."""
-    clock = (budget or Budget()).clock
+    clock = as_budget(budget).clock
     n = x.shape[0] if issparse(x) else len(x)
     one = _measure(model, _head(x, 1), method, clock, _extra_head(extra, 1), arguments)
     if n < 2:

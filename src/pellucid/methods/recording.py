@@ -181,11 +181,11 @@ def _warnings(
         found.append(
             f"what hidden parts show equals the data in {same} of {len(done)} rows, so hiding changes nothing there"
         )
+    limit = meter.limit() or f"{meter.budget.rows or 0:,} model rows"  # reached, or too little for what comes next
     if not done.all():
-        limit = meter.limit() or f"{meter.budget.rows:,} model rows"  # reached, or too little for the next row
         found.append(f"the budget of {limit} left out {int((~done).sum())} of {len(done)} rows")
-    elif method.card.sampled and meter.limit():
-        found.append(f"sampling stopped at the budget of {meter.limit()}")
+    elif method.card.sampled and (meter.limit() or meter.short):
+        found.append(f"sampling stopped at the budget of {limit}")
     scale = np.maximum(np.abs(scores - base), 1e-3 * np.maximum(np.abs(scores), 1))
     off = np.abs(gap) > 0.01 * scale
     if method.card.complete and off.any():

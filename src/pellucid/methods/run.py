@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.core import spelling
-from pellucid.core.budget import Budget, Meter
+from pellucid.core.budget import Budget, Meter, as_budget
 from pellucid.core.errors import InputError, MethodError
 from pellucid.core.maskers import Nonzero, default_masker
 from pellucid.core.masking import Game, Masker
@@ -54,7 +54,7 @@ def explain(
     masker: Masker | str | None = None,
     names: Sequence[str] | None = None,
     extra: dict[str, Any] | None = None,
-    budget: Budget | None = None,
+    budget: Budget | float | str | None = None,
     batch_size: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Attribution:
@@ -69,14 +69,14 @@ def explained(
     *,
     target: Any,
     masker: Masker | str | None,
-    budget: Budget | None = None,
+    budget: Budget | float | str | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Attribution:
     """The explanation of one target of a model whose data are prepared."""
     chosen, removal = as_method(method, ready), as_masker(masker)
     if isinstance(chosen, GradientMethod | LayerMethod | AttentionMethod):
         ready = ready.for_gradients()
-    meter = Meter(budget or Budget(), progress)
+    meter = Meter(as_budget(budget), progress)
     with _frame(ready, chosen, target):
         looks_at = (chosen.layer, chosen.grid) if isinstance(chosen, LayerMethod) and budget is None else None
         f, scores = ready.bind(target, meter, looks_at)

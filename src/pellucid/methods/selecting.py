@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.core import spelling
-from pellucid.core.budget import Budget, Meter, Receipt, receipt
+from pellucid.core.budget import Budget, Meter, Receipt, as_budget, receipt
 from pellucid.core.masking import Masker
 from pellucid.core.method import Method
 from pellucid.core.records import Attribution
@@ -31,7 +31,7 @@ def explain_when(
     masker: Masker | str | None = None,
     names: Sequence[str] | None = None,
     extra: dict[str, Any] | None = None,
-    budget: Budget | None = None,
+    budget: Budget | float | str | None = None,
     batch_size: int | None = None,
 ) -> Selection:
     """See `pellucid.api.explain_when`."""
@@ -58,11 +58,11 @@ def as_policy(policy: ExplainWhen | str) -> ExplainWhen:
     return made
 
 
-def limits(policy: ExplainWhen, budget: Budget | None) -> Budget | None:
+def limits(policy: ExplainWhen, budget: Budget | float | str | None) -> Budget | float | str | None:
     """The policy's limit of time and the caller's, whichever is shorter; None where there is neither."""
     if policy.seconds is None:
         return budget
-    whole = budget or Budget()
+    whole = as_budget(budget)
     return replace(whole, seconds=min(policy.seconds, whole.seconds or np.inf))
 
 

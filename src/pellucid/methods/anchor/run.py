@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.core import spelling
-from pellucid.core.budget import Budget, Meter, receipt
+from pellucid.core.budget import Budget, Meter, as_budget, receipt
 from pellucid.core.errors import InputError, MethodError
 from pellucid.core.maskers import default_masker
 from pellucid.core.masking import Masker
@@ -36,13 +36,13 @@ def anchor(
     masker: Masker | str | None = None,
     names: Sequence[str] | None = None,
     extra: dict[str, Any] | None = None,
-    budget: Budget | None = None,
+    budget: Budget | float | str | None = None,
     batch_size: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Rules:
     """See `pellucid.api.anchor`."""
     ready = prepare(model, x, background=background, names=names, extra=extra, batch_size=batch_size)
-    chosen, meter = as_method(method), Meter(budget or Budget(), progress)
+    chosen, meter = as_method(method), Meter(as_budget(budget), progress)
     hidden = _hiding(ready, as_masker(masker))
     with ready.adapter.session():
         f, _ = ready.bind(target, meter)

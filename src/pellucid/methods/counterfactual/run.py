@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.core import spelling
-from pellucid.core.budget import Budget, Meter
+from pellucid.core.budget import Budget, Meter, as_budget
 from pellucid.core.constraints import as_constraints
 from pellucid.core.counterfactuals import Counterfactuals
 from pellucid.core.errors import MethodError
@@ -41,12 +41,12 @@ def counterfactual(
     masker: Masker | str | None = None,
     names: Sequence[str] | None = None,
     extra: dict[str, Any] | None = None,
-    budget: Budget | None = None,
+    budget: Budget | float | str | None = None,
     batch_size: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Counterfactuals:
     """See `pellucid.api.counterfactual`."""
-    chosen, meter = as_method(method), Meter(budget or Budget(), progress)
+    chosen, meter = as_method(method), Meter(as_budget(budget), progress)
     texts, background = (background, None) if chosen.reads else (None, background)
     ready = prepare(model, x, background=background, names=names, extra=extra, batch_size=batch_size)
     if isinstance(chosen, SEDC | Substitution):

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.budget import Budget, Meter, receipt
+from pellucid.core.budget import Budget, Meter, as_budget, receipt
 from pellucid.core.errors import InputError, MethodError
 from pellucid.core.fidelity import Fidelity
 from pellucid.core.intervals import ratio, wilson
@@ -43,13 +43,13 @@ def distill(
     fresh: float = 0.25,
     seed: int = 0,
     names: Sequence[str] | None = None,
-    budget: Budget | None = None,
+    budget: Budget | float | str | None = None,
     batch_size: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Any:
     """See `pellucid.api.distill`."""
     ready = prepare(model, X, names=names, batch_size=batch_size)
-    x, meter = ready.inputs.x, Meter(budget or Budget(), progress)
+    x, meter = ready.inputs.x, Meter(as_budget(budget), progress)
     if x.ndim != 2 or ready.inputs.form.text is not None or not 0 < fresh < 1:
         raise InputError(
             f"x has shape {x.shape}, fresh={fresh}: distill takes tables (n, p), and a share between 0 and 1."

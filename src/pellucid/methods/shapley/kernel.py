@@ -96,6 +96,8 @@ class KernelShap(GameMethod):
         known = Answers(levels, *([np.empty((game.rows, 0)) for _ in levels] for _ in range(2)))
         for goal in _goals(p, pairs):
             reach = min(goal, known.asked + game.affordable(2 * (goal - known.asked)) // 2)
+            if reach < goal:
+                game.cut_short()
             if game.spent or reach <= known.asked:
                 return
             known = known.grown(game, allocate(p, reach))

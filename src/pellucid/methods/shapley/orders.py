@@ -109,6 +109,8 @@ def _rounds(game: Game, orders: int) -> Iterator[int]:
     while done < orders and not game.spent:
         wanted = min(orders - done, max(done, _FIRST), most)
         k = game.affordable(wanted * price) // price if price else wanted
+        if k < wanted:
+            game.cut_short()
         if k == 0:
             return
         yield k

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.core import spelling
-from pellucid.core.budget import Budget, Meter, receipt
+from pellucid.core.budget import Budget, Meter, as_budget, receipt
 from pellucid.core.errors import InputError, MethodError, ModelError
 from pellucid.core.inputs import plain_array
 from pellucid.core.registry import need
@@ -21,10 +21,10 @@ def visualize(
     method: ActivationMaximization | str | None = None,
     *,
     like: Any = None,
-    budget: Budget | None = None,
+    budget: Budget | float | str | None = None,
 ) -> Visualization:
     """See `pellucid.api.visualize`."""
-    chosen, asked, meter = as_method(method), as_unit(unit), Meter(budget or Budget())
+    chosen, asked, meter = as_method(method), as_unit(unit), Meter(as_budget(budget))
     torch = need("torch", "visualize")
     if not isinstance(model, torch.nn.Module):
         raise MethodError(
