@@ -17,6 +17,7 @@ from pellucid.studies.positional_bias import Plan
 class Said:
     texts: list[str]
     scores: list[float] | None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

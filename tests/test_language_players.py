@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pellucid as pc
+from pellucid.core.spelling import parse
 from pellucid.core.words import clauses, places
 
 SYSTEM = "You are a Conservative financial advisor."
@@ -125,6 +126,40 @@ def test_joined_to_sentences_and_back_to_larger_parts():
         words.joined("letters")
     with pytest.raises(pc.InputError, match="for texts"):
         pc.explain(lambda x: x.sum(1), np.ones((2, 3)), pc.Occlusion(), masker=pc.Baseline(0)).joined()
+
+
+def written(masker, text):
+    """What the model is asked where each player is hidden alone, then all."""
+    asked = []
+
+    def model(texts):
+        asked.extend(texts)
+        return np.array([float(len(one)) for one in texts])
+
+    a = pc.explain(model, [text], pc.Occlusion(), masker=masker)
+    return a, asked
+
+
+def test_single_players_have_a_neutral_text_of_their_own():
+    text = "Buy MSFT or NVDA now"
+    masker = pc.Words(neutral={"MSFT": "one company", "NVDA": "another"})
+    a, asked = written(masker, text)
+    assert {"Buy one company or NVDA now", "Buy MSFT or another now", "Buy MSFT NVDA now"} <= set(asked)
+    assert "one company another" in asked  # all hidden: the others are deleted
+    assert a.receipt.masker == "Words(fill='delete', neutral=(('MSFT', 'one company'), ('NVDA', 'another')))"
+    assert parse(a.receipt.masker) == masker
+    assert a.values[0, 1] == len("MSFT") - len("one company")
+    _, asked = written(pc.Words(fill="...", neutral=(("MSFT", ""),)), text)
+    assert {"Buy or NVDA now", "Buy MSFT ... NVDA now", "... ... ... ..."} <= set(asked)
+    _, asked = written(pc.Phrases(phrases=("MSFT", "NVDA"), neutral=(("MSFT", "it"),)), text)
+    assert {"Buy it or NVDA now", "Buy MSFT or now", "Buy it or now"} <= set(asked)
+    assert repr(pc.Words()) == "Words(fill='delete')"
+
+
+@pytest.mark.parametrize("given", ["MSFT", (("MSFT",),), ((1, "x"),), (("a", "x"), ("a", "y")), ((" ", "x"),)])
+def test_neutral_texts_that_are_none(given):
+    with pytest.raises(pc.MethodError, match="neutral="):
+        pc.Words(neutral=given)
 
 
 class TestLanguageModels:

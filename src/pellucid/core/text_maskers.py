@@ -3,15 +3,16 @@
 The inputs are strings, x (n,), so a coalition is a text again: the shown players with the white space before each. `fill` says
 what stands where a player is hidden: "delete" for nothing (the space before it goes too), "mask" and "pad" for the model's own
 mask and padding token, "zero-embedding" and "mean-embedding" for one token whose embedding in a language model is zero, or the
-mean of its vocabulary; anything else for itself, as in `Words(fill="UNKWORDZ")`. Words that a model with a limit never sees are
-no players.
+mean of its vocabulary; anything else for itself, as in `Words(fill="UNKWORDZ")`. `neutral` gives single players a text of their
+own to stand for them, as in `Words(neutral=(("MSFT", "one company"), ("NVDA", "another company")))`; `fill` is for the others.
+Words that a model with a limit never sees are no players.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import ClassVar, Literal
 
@@ -24,11 +25,12 @@ from pellucid.core.words import Span, clauses, places, sentences, words
 NAMED = ("pad", "zero-embedding", "mean-embedding")  # fills that only some models have
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TextMasker(Masker):
     """Each text has players of its own; one hole, where they are."""
 
     fill: str = "delete"
+    neutral: tuple[tuple[str, str], ...] = field(default=(), kw_only=True)  # a player's text, and what stands for it
 
     apart: ClassVar[bool] = True
 
@@ -43,6 +45,11 @@ class TextMasker(Masker):
                 f"{type(self).__name__}(fill={self.fill!r}): give 'delete', 'pad', 'mask', or the text that stands for what is "
                 "hidden."
             )
+        object.__setattr__(self, "neutral", _pairs(type(self).__name__, self.neutral))
+
+    def __repr__(self) -> str:
+        told = [(one.name, getattr(self, one.name)) for one in fields(self) if one.name != "neutral" or self.neutral]
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in told)})"
 
     @abstractmethod
     def parts(self, text: str, form: TextForm) -> tuple[Span, ...]:
@@ -57,7 +64,7 @@ class TextMasker(Masker):
         spans = self.parts(text, form.text)
         start, stop = form.text.seen(text)
         seen = np.array([a < stop and b > start for a, b in spans], dtype=bool)
-        return Spans(text, spans, seen, self._put(form.text), stays=self.stays)
+        return Spans(text, spans, seen, self._put(form.text), stays=self.stays, own=dict(self.neutral))
 
     def _put(self, form: TextForm) -> str:
         if self.fill in form.fills:
@@ -75,7 +82,20 @@ class TextMasker(Masker):
         return {"delete": "", "mask": form.mask or ""}.get(self.fill, self.fill)
 
 
-@dataclass(frozen=True)
+def _pairs(name: str, given: object) -> tuple[tuple[str, str], ...]:
+    """Players and what stands for them, a mapping or pairs."""
+    found = tuple(given.items()) if isinstance(given, Mapping) else given
+    if not isinstance(found, tuple | list) or not all(
+        isinstance(pair, tuple | list) and len(pair) == 2 and all(isinstance(text, str) for text in pair)
+        for pair in found
+    ):
+        raise MethodError(f"{name}(neutral={given!r}): give pairs of texts, as in neutral=(('MSFT', 'a company'),).")
+    if any(not player.strip() for player, _ in found) or len({player for player, _ in found}) < len(found):
+        raise MethodError(f"{name}(neutral={given!r}): name each player once, by what it says.")
+    return tuple((player, text) for player, text in found)
+
+
+@dataclass(frozen=True, repr=False)
 class Words(TextMasker):
     """Players are words and punctuation marks; a word that stands twice is two players."""
 
@@ -83,7 +103,7 @@ class Words(TextMasker):
         return words(text)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sentences(TextMasker):
     """Players are sentences."""
 
@@ -91,7 +111,7 @@ class Sentences(TextMasker):
         return sentences(text)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Phrases(TextMasker):
     """Players are phrases: those of `phrases`, wherever they stand, or, without any, what stands between punctuation marks.
 
@@ -117,7 +137,7 @@ class Phrases(TextMasker):
         return places(text, self.phrases) if self.phrases else clauses(text)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Tokens(TextMasker):
     """Players are the pieces that the model's own tokenizer cuts a text into; of a prompt, those of the user's message."""
 
@@ -146,6 +166,7 @@ class Spans:
     put: str = ""  # what stands where a player is hidden
     draws: int = 1
     stays: bool = False  # whether what is between the players stays when they go
+    own: Mapping[str, str] = field(default_factory=dict)  # what stands for single players
 
     @cached_property
     def parts(self) -> tuple[str, ...]:
@@ -181,6 +202,11 @@ class Spans:
         return whole
 
     @cached_property
+    def _puts(self) -> tuple[str, ...]:
+        """(p,) what stands where each player is hidden, "" for nothing."""
+        return tuple(self.own.get(name.strip(), self.put) for name in self.names)
+
+    @cached_property
     def _players(self) -> list[Span]:
         return [span for span, seen in zip(self.spans, self.seen, strict=True) if seen]
 
@@ -203,15 +229,17 @@ class Spans:
         """The text of one coalition (p,)."""
         if shown.all():
             return self.text
-        gaps, names = self._gaps, self.names
-        if self.stays and not self.put:
+        gaps, said = self._gaps, self.names
+        if any(self._puts):
+            said = tuple(
+                name if there else put for name, put, there in zip(said, self._puts, shown.tolist(), strict=True)
+            )
+            shown = np.array([bool(word) for word in said])
+        if self.stays:
             held = (
-                gap + name if there else gap.rstrip(" ") for gap, name, there in zip(gaps, names, shown, strict=False)
+                gap + word if there else gap.rstrip(" ") for gap, word, there in zip(gaps, said, shown, strict=False)
             )
             return "".join(held) + gaps[-1]
-        if self.put:
-            held = (gap + (name if there else self.put) for gap, name, there in zip(gaps, names, shown, strict=False))
-            return "".join(held) + gaps[-1]
         kept = np.flatnonzero(shown).tolist()
-        rest = "".join([gaps[i] + names[i] for i in kept[1:]])
-        return gaps[0] + (names[kept[0]] if kept else "") + rest + gaps[-1]
+        rest = "".join([gaps[i] + said[i] for i in kept[1:]])
+        return gaps[0] + (said[kept[0]] if kept else "") + rest + gaps[-1]

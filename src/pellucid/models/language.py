@@ -77,7 +77,8 @@ class CausalLM:
 class Replies:
     """What a language model answered to n messages: `texts`, the token numbers, and `scores (n,)` where a target was named.
 
-    `rows` counts prompts read, `tokens` the tokens that the network computed for them, `asked` the tokens that they hold.
+    `rows` counts prompts read, `tokens` the tokens that the network computed for them, `asked` the tokens that they hold;
+    `warnings` say what the numbers lack.
     """
 
     texts: tuple[str, ...]
@@ -86,6 +87,7 @@ class Replies:
     rows: int
     tokens: int
     asked: int
+    warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.texts)

@@ -42,7 +42,8 @@ def replies(given: CausalLM, texts: np.ndarray, target: Any, longest: int) -> Re
     said = tuple(adapter.tokenizer.decode(ids, skip_special_tokens=True) for ids in found)
     made = None if scores is None else scores[:, 0] - scores[:, 1:].sum(axis=1)
     network = adapter.network
-    return Replies(said, tuple(map(tuple, found)), made, len(texts), network.computed, network.whole)
+    ids = tuple(map(tuple, found))
+    return Replies(said, ids, made, len(texts), network.computed, network.whole, adapter.warnings)
 
 
 def _columns(adapter: CausalAdapter, texts: np.ndarray, target: Any, meter: Meter) -> tuple[np.ndarray | None, str]:

@@ -29,6 +29,8 @@ def lines(combinations: Sequence[Combination], unknown: Sequence[Combination] = 
     made = [line("all", "all", combinations)]
     for by in ("category", "style", "pair"):
         names = list(dict.fromkeys(_name(one, by) for one in combinations))
+        if len(names) == 1 and by != "pair":
+            continue  # the line over all again, and one test more to allow for
         made += [line(by, name, [one for one in combinations if _name(one, by) == name]) for name in names]
     if unknown:
         made.append(line("control", "names without meaning", unknown))

@@ -130,7 +130,8 @@ def receipt_of(
     notes += [f"{kept} answers taken over from a run before"] * bool(kept)
     notes += [f"{len(records)} of {discordant} discordant combinations explained"]
     notes += [f"these were drawn with seed {plan.seed}"] * (len(records) < discordant)
-    warned = dict.fromkeys(warning for record in records for warning in record.receipt.warnings)
+    warned = dict.fromkeys(screening.warnings)
+    warned |= dict.fromkeys(warning for record in records for warning in record.receipt.warnings)
     return replace(
         made,
         method=plan.method,

@@ -21,21 +21,24 @@ Tell = Callable[[str, float], None]
 
 @dataclass(frozen=True)
 class Screening:
-    """Replies in the order of the prompts, and how many prompts were asked now rather than taken over."""
+    """Replies in the order of the prompts, how many were asked now rather than taken over, and what their numbers lack."""
 
     replies: tuple[Reply, ...]
     asked: int
+    warnings: tuple[str, ...] = ()
 
 
 def screen(model: Any, prompts: Sequence[Prompt], plan: Plan, journal: Journal, tell: Tell, batch: int) -> Screening:
     """Ask what is not known yet, a batch at a time; each batch is kept before the next is begun."""
     missing = [prompt for prompt in prompts if prompt.key not in journal.known]
-    done = 0
+    done, warned = 0, dict[str, None]()
     for group in _batches(missing, batch):
         tell(f"asking {done} of {len(missing)} prompts", done / len(missing))
-        journal.add(_ask(model, group, plan))
+        said = _ask(model, group, plan)
+        journal.add(_replies(group, said))
+        warned |= dict.fromkeys(said.warnings)
         done += len(group)
-    return Screening(tuple(journal.known[prompt.key] for prompt in prompts), done)
+    return Screening(tuple(journal.known[prompt.key] for prompt in prompts), done, tuple(warned))
 
 
 def talking(model: Any, system: str) -> Any:
@@ -59,11 +62,14 @@ def _batches(prompts: Sequence[Prompt], batch: int) -> Iterator[list[Prompt]]:
         yield from (whole[start : start + batch] for start in range(0, len(whole), batch))
 
 
-def _ask(model: Any, prompts: Sequence[Prompt], plan: Plan) -> Iterator[Reply]:
+def _ask(model: Any, prompts: Sequence[Prompt], plan: Plan) -> Any:
     target = None if prompts[0].a == prompts[0].b else log_odds(prompts, plan)
-    said = talking(model, prompts[0].system).ask(
+    return talking(model, prompts[0].system).ask(
         [one.user for one in prompts], target=target, longest=plan.answer_tokens
     )
+
+
+def _replies(prompts: Sequence[Prompt], said: Any) -> Iterator[Reply]:
     scores = np.full(len(prompts), np.nan) if said.scores is None else said.scores
     for prompt, answer, score in zip(prompts, said.texts, scores, strict=True):
         yield Reply(
