@@ -122,6 +122,7 @@ def main() -> None:
         pc.Words(),
         pc.Phrases(),
         pc.Phrases(phrases=("MSFT", "NVDA", "profits", "debts")),
+        pc.Words(fill="it", neutral=(("MSFT", "GOOGL"), ("NVDA", "TSLA"))),
     ):
         b = pc.explain(lm, prompts[:1], target=odds, masker=masker)
         print(f"{masker!r:60} base {b.base_values[0]:+6.2f}   {top(b)}")
@@ -142,6 +143,13 @@ def main() -> None:
         b = pc.explain(lm, prompts[:1], method, target=odds)
         error = "" if b.stderr is None else f"  largest error {b.stderr.max():.2f}"
         print(f"{type(method).__name__:20} gap {b.gap[0]:+8.1e} rows {b.receipt.rows_forward:5}   {top(b)}{error}")
+
+    print("## rollout")
+    shares, others = (
+        pc.explain(lm, prompts[:1], pc.AttentionRollout(), target=one) for one in (odds, pc.Token("GOOGL"))
+    )
+    print(f"LogOdds('MSFT', 'NVDA')   {top(shares)}  in all {shares.values.sum():.2f}")
+    print(f"Token('GOOGL')   {top(others)}  in all {others.values.sum():.2f}")
 
     print("## compare")
     fills = [pc.Deletion(fill="delete"), pc.Deletion(fill="pad")]
