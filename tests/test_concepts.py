@@ -13,6 +13,7 @@ from nets import Formula, cnn, mlp
 from oracles import oracle
 from pellucid.methods.concept.directions import logistic, mean_differences
 from pellucid.methods.concept.looks import shares
+from pellucid.methods.concept.newton import newton
 from pellucid.methods.concept.testing import holm, told_apart, two_sided
 from small_bert import bert, tokenizer
 
@@ -83,9 +84,10 @@ def test_a_probe_is_judged_on_what_it_did_not_see():
 # --- directions ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("width", [3, 40])
-def test_logistic_directions_are_those_of_scikit_learn(width):
-    """Fewer and more features than examples; examples weigh differently, and one is left out."""
+@pytest.mark.parametrize(("width", "close"), [(3, 1e-3), (40, 1e-6)])
+def test_logistic_directions_are_those_of_scikit_learn(width, close):
+    """Fewer and more features than examples, in principal axes and among the examples of each run; examples weigh differently,
+    and one is left out."""
     rng = np.random.default_rng(0)
     examples = rng.normal(size=(12, width))
     examples -= examples.mean(axis=0)
@@ -93,15 +95,33 @@ def test_logistic_directions_are_those_of_scikit_learn(width):
         np.array([[3, 1, 1, 1, 0, 0, -2, -1, -1, -1, -1, 0], [0, 1, 1, 0, 2, 2, 0, 0, -3, -1, -1, -1]], float).T / 12
     )
     scale = np.sqrt((examples**2).sum(axis=1).mean())
-    found = logistic(examples @ examples.T, weights, penalty=0.05)
+    found = logistic(examples @ examples.T, weights, penalty=0.05, width=width)
     for run in range(2):
         kept = weights[:, run] != 0
         model = LogisticRegression(C=1 / 0.05, tol=1e-10, max_iter=5000).fit(
             examples[kept] / scale, weights[kept, run] > 0, sample_weight=np.abs(weights[kept, run])
         )
         expected = model.coef_[0] / np.linalg.norm(model.coef_[0])
-        np.testing.assert_allclose(examples.T @ found.alpha[:, run], expected, atol=1e-3)
-        np.testing.assert_allclose(found.margins[:, run], model.decision_function(examples / scale), atol=5e-3)
+        np.testing.assert_allclose(examples.T @ found.alpha[:, run], expected, atol=close)
+        np.testing.assert_allclose(found.margins[:, run], model.decision_function(examples / scale), atol=5 * close)
+
+
+@pytest.mark.parametrize("penalty", [1.0, 0.01, 1e-5])
+def test_newton_ends_where_the_slope_is_zero_also_of_what_is_told_apart_perfectly(penalty):
+    rng = np.random.default_rng(1)
+    examples = rng.normal(size=(50, 200)) + 3 * np.repeat([[1.0], [0.0]], [20, 30], axis=0)
+    gram = examples @ examples.T / 200
+    weights = np.zeros((50, 7))
+    for run in range(7):  # runs of different sizes, one example drawn several times
+        np.add.at(weights[:, run], rng.integers(0, 20, 12 + run), 0.5 / (12 + run))
+        weights[rng.choice(np.arange(20, 50), 9 + run, replace=False), run] = -0.5 / (9 + run)
+    alpha, offset = newton(gram, weights, penalty)
+    slope = -weights / (1 + np.exp(np.sign(weights) * (gram @ alpha + offset)))
+    np.testing.assert_allclose(penalty * alpha, -slope, atol=1e-12)
+    np.testing.assert_allclose(slope.sum(axis=0), 0, atol=1e-12)
+    assert (alpha[weights == 0] == 0).all()
+    in_axes, _ = newton(gram[::-1, ::-1], weights[::-1], penalty)
+    np.testing.assert_allclose(in_axes[::-1], alpha, rtol=1e-6, atol=1e-9)
 
 
 def test_mean_differences_by_definition():

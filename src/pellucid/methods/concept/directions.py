@@ -9,8 +9,9 @@ and nothing of the layer's size is touched again. For the mean difference alpha 
 
     min over v, c of  sum_i |w_i| log(1 + exp(-sign(w_i) (v . b_i + c))) + penalty / 2 |v|^2      (B scaled to length 1 on average)
 
-the solution lies in the span of B too (representer theorem): it is found in the coordinates of B's principal axes, for all runs in
-one minimisation, because a sum of independent problems is minimised where each of them is.
+the solution lies in the span of the examples that a run weighs (representer theorem). Where these are few, each run is solved among
+them by Newton's method (`newton.py`), else in the coordinates of B's principal axes, for all runs in one minimisation, because
+a sum of independent problems is minimised where each of them is.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
+from pellucid.methods.concept.newton import newton
+
 _FLAT = 1e-10  # of the largest variance: axes below carry rounding
+_STEP, _LOOK = 6, 90  # what a run costs: Newton's steps in m^3 for its m examples, the minimisation in N (d + 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,15 +42,19 @@ def mean_differences(gram: np.ndarray, weights: np.ndarray) -> Directions:
     return Directions(_unit(2 * weights, gram), heights - middle)
 
 
-def logistic(gram: np.ndarray, weights: np.ndarray, penalty: float) -> Directions:
-    """gram (N, N), weights (N, r)"""
-    variance, axes = np.linalg.eigh(gram)
-    kept = variance > _FLAT * max(variance[-1], 0)
-    if not kept.any():  # all examples are equal
+def logistic(gram: np.ndarray, weights: np.ndarray, penalty: float, width: int) -> Directions:
+    """gram (N, N) of examples of so many numbers, weights (N, r)"""
+    scale = np.trace(gram) / len(gram)
+    if not scale > 0:  # all examples are equal
         return Directions(np.zeros(weights.shape), np.zeros(weights.shape))
+    used = int(np.count_nonzero(weights, axis=0).max())
+    if _STEP * used**3 < _LOOK * len(gram) * (1 + min(width, len(gram))):
+        alpha, offset = newton(gram / scale, weights, penalty)
+        return Directions(_unit(alpha, gram), gram @ (alpha / scale) + offset)
+    variance, axes = np.linalg.eigh(gram)
+    kept = variance > _FLAT * variance[-1]
     variance, axes = variance[kept], axes[:, kept]
-    scale = np.sqrt(np.trace(gram) / len(gram))
-    points = np.column_stack([axes * np.sqrt(variance) / scale, np.ones(len(gram))])  # (N, d + 1), the last for c
+    points = np.column_stack([axes * np.sqrt(variance / scale), np.ones(len(gram))])  # (N, d + 1), the last for c
     found = _minimised(points, weights, penalty)
     alpha = (axes / np.sqrt(variance)) @ found[:-1]
     return Directions(_unit(alpha, gram), points @ found)

@@ -78,17 +78,17 @@ def _check_width(name: str, flat: np.ndarray, examples: np.ndarray) -> None:
         )
 
 
-def _directions(method: TCAV, gram: np.ndarray, weights: np.ndarray) -> Directions:
+def _directions(method: TCAV, seen: Look, weights: np.ndarray) -> Directions:
     if method.cav == "mean-difference":
-        return mean_differences(gram, weights)
-    return logistic(gram, weights, method.penalty)
+        return mean_differences(seen.gram, weights)
+    return logistic(seen.gram, weights, method.penalty, seen.centred.shape[1])
 
 
 def at_layer(method: TCAV, seen: Look, plan: Plan) -> AtLayer:
     runs, slopes, directions, told = [], [], [], []
     for name in plan.concepts:
         weights = plan.weights(name, method.runs, method.seed)
-        found = _directions(method, seen.gram, weights)
+        found = _directions(method, seen, weights)
         along = seen.along @ found.alpha  # (n, r)
         runs.append(shares(along, seen.live))
         slopes.append(along.mean(axis=1))
@@ -98,7 +98,7 @@ def at_layer(method: TCAV, seen: Look, plan: Plan) -> AtLayer:
     weights_of_random = plan.reference(method.runs, method.seed)
     reference = None
     if weights_of_random is not None:
-        reference = shares(seen.along @ _directions(method, seen.gram, weights_of_random).alpha, seen.live)
+        reference = shares(seen.along @ _directions(method, seen, weights_of_random).alpha, seen.live)
     return AtLayer(np.stack(runs), np.stack(slopes), np.stack(directions), told, reference)
 
 
