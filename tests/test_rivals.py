@@ -6,8 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import t as student
+from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeRegressor
 
 import pellucid as pc
@@ -85,3 +89,19 @@ def test_what_cannot_be_compared_is_refused(tmp_path):
     back = pc.load(found.save(tmp_path / "r.npz"))
     assert back.verdict == found.verdict and back.rules == found.rules
     assert list(found.to_frame()["model"]) == list(found.names)
+
+
+def test_missing_values_of_pandas_own_are_levels_too():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "word": pd.array(rng.choice(["u", "v"], 60), dtype="string"),
+            "flag": pd.array(rng.random(60) > 0.5, dtype="boolean"),
+            "count": pd.array(rng.integers(0, 5, 60), dtype="Int64"),
+        }
+    )
+    y = np.where(frame["word"] == "u", "yes", "no")
+    frame.loc[[3, 4], "word"], frame.loc[5, "flag"], frame.loc[6, "count"] = pd.NA, pd.NA, pd.NA
+    encoded = make_column_transformer((FunctionTransformer(lambda d: d.isin(["u"]).to_numpy(float)), ["word"]))
+    found = pc.rivals(make_pipeline(encoded, LogisticRegression()), frame, y)
+    assert found.scores[1].mean() > 0.9 and "word" in found.rules[1]

@@ -93,10 +93,11 @@ def _features(model: Any, final: Any) -> list[_Feature]:
         columns = [str(column) for column in columns]
         if isinstance(step, str) or not columns:
             continue
-        if not hasattr(step, "categories_"):
+        encoder = step[-1] if hasattr(step, "steps") else step
+        if not hasattr(encoder, "categories_"):
             made += [_Feature(name, names.index(name)) for name in columns]
             continue
-        for column, told, all_levels in zip(columns, _told(step, columns), step.categories_, strict=True):
+        for column, told, all_levels in zip(columns, _told(encoder, columns), encoder.categories_, strict=True):
             levels = tuple(map(_plain, all_levels))
             made += [_Feature(column, names.index(column), level, here, levels) for level, here in told]
     if len(made) != count:

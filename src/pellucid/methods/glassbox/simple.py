@@ -61,14 +61,20 @@ def columns_of(X: Any, scaled: bool) -> Any:
     from sklearn.compose import make_column_transformer
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+    from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
     numbers = make_pipeline(SimpleImputer(strategy="median"), *([StandardScaler()] if scaled else []))
     if not is_frame(X):
         return numbers
     known, coded = _kinds(X)  # texts are in neither and stay out
-    rare = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=20, sparse_output=False)
+    one_hot = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=20, sparse_output=False)
+    rare = make_pipeline(FunctionTransformer(_without_na, feature_names_out="one-to-one"), one_hot)
     return make_column_transformer((numbers, known), (rare, coded), verbose_feature_names_out=False)
+
+
+def _without_na(levels: Any) -> Any:
+    """Columns of levels with None for what is missing: pandas' own NA has no order, and encoders sort."""
+    return levels.astype(object).where(levels.notna(), None) if hasattr(levels, "notna") else levels
 
 
 def _kinds(X: Any) -> tuple[list[str], list[str]]:
