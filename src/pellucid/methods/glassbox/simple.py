@@ -67,9 +67,17 @@ def columns_of(X: Any, scaled: bool) -> Any:
     if not is_frame(X):
         return numbers
     known, coded = _kinds(X)  # texts are in neither and stay out
-    one_hot = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=20, sparse_output=False)
-    rare = make_pipeline(FunctionTransformer(_without_na, feature_names_out="one-to-one"), one_hot)
+    rare: Any = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=20, sparse_output=False)
+    if _has_na(X, coded):  # only then: a function hides from other readers which column is which
+        rare = make_pipeline(FunctionTransformer(_without_na, feature_names_out="one-to-one"), rare)
     return make_column_transformer((numbers, known), (rare, coded), verbose_feature_names_out=False)
+
+
+def _has_na(X: Any, names: list[str]) -> bool:
+    """Whether one of these columns may hold pandas' own NA."""
+    import pandas as pd
+
+    return any(getattr(getattr(X[name], "dtype", None), "na_value", None) is pd.NA for name in names)
 
 
 def _without_na(levels: Any) -> Any:
