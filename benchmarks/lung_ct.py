@@ -113,7 +113,7 @@ def main() -> None:
         rows = explain(method).receipt
         asked = f"{rows.rows_forward:5d} rows forward {rows.rows_backward:3d} backward"
         print(f"  {name:<30} {1e3 * seconds:9.1f} ms  {seconds / one:8.1f} forward passes  {asked}")
-    occlusion = methods["Occlusion, air"]
+    occlusion = methods["Occlusion (air)"]
     ours, loops = [], []
     for _ in range(options.repeats):
         ours.append(meter.seconds(lambda: explain(occlusion)))

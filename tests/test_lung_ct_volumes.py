@@ -19,12 +19,12 @@ class Watched(torch.nn.Module):
         super().__init__()
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            self.conv, self.head = torch.nn.Conv3d(1, 2, 4, stride=8), torch.nn.Linear(2 * 8**3, 2)
+            self.pool, self.wide, self.head = torch.nn.AvgPool3d(8), torch.nn.Linear(8**3, 16), torch.nn.Linear(16, 2)
         self.batches = []
 
     def forward(self, x):
         self.batches.append(len(x))
-        return self.head(torch.relu(self.conv(x)).flatten(1))
+        return self.head(torch.relu(self.wide(self.pool(x).flatten(1))))
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,8 @@ def x():
 
 def test_the_memory_of_integrated_gradients_does_not_grow_with_steps(x):
     held, largest = [], []
-    for steps in (2, 16, 32):  # the first one loads what is loaded once; 16 points are as many as are held at a time
+    pc.explain(Watched(), x, pc.IntegratedGradients(steps=2), target=1)  # loads what is loaded once
+    for steps in (16, 32):  # 16 points are as many as are held at a time
         net = Watched().eval()
         tracemalloc.start()
         pc.explain(net, x, pc.IntegratedGradients(steps=steps, baseline=-1.0), target=1)
@@ -42,8 +43,8 @@ def test_the_memory_of_integrated_gradients_does_not_grow_with_steps(x):
         tracemalloc.stop()
         largest.append(max(net.batches))
         assert sum(net.batches) == steps + 2  # the patch, the baseline, and the path
-    assert held[2] <= 1.02 * held[1]  # arrays; of the network's own the largest batch says it
-    assert largest[1] == largest[2] <= 4
+    assert held[1] <= 1.02 * held[0]  # arrays; of the network's own the largest batch says it
+    assert largest[0] == largest[1] <= 4
 
 
 def test_occlusion_asks_in_batches_and_says_what_a_plain_loop_says(x):

@@ -145,3 +145,34 @@ def test_the_average_is_the_same_however_it_is_cut():
     runs = [pc.explain(net, x, pc.SmoothGrad(samples=7), batch_size=size).values for size in (1, 4, 1000)]
     for a, b in itertools.pairwise(runs):
         np.testing.assert_allclose(a, b, atol=1e-12)
+
+
+def test_running_means_are_those_of_all_at_once():
+    from pellucid.methods.gradient.averaging import Running, averaged
+
+    values = np.random.default_rng(0).normal(1e6, 1e-3, (11, 2, 3))  # where sums of squares would cancel
+    running = Running()
+    for block in (values[:4], values[4:5], values[5:]):
+        running.add(block)
+    expected = values.std(axis=0, ddof=1) / np.sqrt(11)
+    for mean, stderr in ((running.mean, running.stderr), averaged(values)):
+        np.testing.assert_allclose(mean, values.mean(axis=0), rtol=1e-14)
+        np.testing.assert_allclose(stderr, expected, rtol=1e-6)
+    assert averaged(values[:1])[1] is None
+    running = Running()
+    running.add(values[:1])
+    assert np.isnan(running.stderr).all()
+
+
+def test_copies_are_not_kept():
+    """The memory of a mean does not grow with the number of copies."""
+    import tracemalloc
+
+    x, held = np.random.default_rng(0).uniform(size=(1, 1, 2**9, 2**9)).astype("float32"), []
+    pc.explain(Formula(lambda z: (z**2).flatten(1).sum(1)), x, pc.SmoothGrad(samples=2))
+    for samples in (8, 24):
+        tracemalloc.start()
+        pc.explain(Formula(lambda z: (z**2).flatten(1).sum(1)), x, pc.SmoothGrad(samples=samples))
+        held.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert held[1] <= 1.1 * held[0]  # sixteen more maps would be two thirds of it

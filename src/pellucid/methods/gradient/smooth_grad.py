@@ -9,7 +9,7 @@ On x^2 at x = 1 with sigma = 0.5 that is 1.25 instead of 1. The record's gap say
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy as np
 from pellucid.core.errors import MethodError
 from pellucid.core.method import Card, GradientMethod, LayerMethod, Parts, check_positive, differentiate
 from pellucid.core.scalar import Differentiable, pieces
+from pellucid.methods.gradient.averaging import Running
 from pellucid.methods.gradient.saliency import Saliency
 
 _CELLS = 2**20  # numbers of noisy copies explained at once
@@ -56,15 +57,28 @@ class SmoothGrad(GradientMethod):
     ) -> Parts:
         n, room = len(x), max(1, _CELLS // x.size)
         sigma = self.noise * (np.ptp(x.reshape(n, -1), axis=1) if self.relative else np.ones(n))
-        drawn: list[Parts] = []
+        running: dict[str, Running] = {}
+        first: Parts | None = None
         for part in pieces(self.samples, room):
-            if drawn and f.meter.spent:
+            if first is not None and f.meter.spent:
                 break
             copies = part.stop - part.start
             noise = rng.standard_normal((copies, 1, *x.shape[1:])) * sigma.reshape(n, *[1] * (x.ndim - 1))
             noisy = (x + noise).astype(x.dtype).reshape(-1, *x.shape[1:])  # (copies * n, *features)
-            drawn.append(differentiate(self.method, f.take(np.tile(np.arange(n), copies)), noisy, background, rng))
-        return replace(_mean(drawn, n), warnings=_still(sigma))
+            drawn = differentiate(self.method, f.take(np.tile(np.arange(n), copies)), noisy, background, rng)
+            _add(running, drawn, n)
+            first = first or drawn
+        assert first is not None
+        raw, base = (running[name].mean if name in running else None for name in ("raw", "base_values"))
+        return Parts(
+            running["values"].mean,
+            stderr=running["values"].stderr,
+            raw=raw,
+            base_values=base,
+            layer=first.layer,
+            unruled=first.unruled,
+            warnings=_still(sigma),
+        )
 
 
 def _still(sigma: np.ndarray) -> tuple[str, ...]:
@@ -77,23 +91,9 @@ def _still(sigma: np.ndarray) -> tuple[str, ...]:
     )
 
 
-def _mean(drawn: list[Parts], n: int) -> Parts:
-    """Parts of (copies * n) rows each -> their mean over copies and its standard error, for n rows"""
-    values, stderr = _over_copies([part.values for part in drawn], n)
-    first = drawn[0]
-    raws = [part.raw for part in drawn if part.raw is not None]
-    bases = [part.base_values for part in drawn if part.base_values is not None]
-    return Parts(
-        values,
-        stderr=stderr,
-        raw=_over_copies(raws, n)[0] if raws else None,
-        base_values=_over_copies(bases, n)[0] if bases else None,
-        layer=first.layer,
-        unruled=first.unruled,
-    )
-
-
-def _over_copies(parts: list[np.ndarray], n: int) -> tuple[np.ndarray, np.ndarray]:
-    whole = np.concatenate([part.reshape(-1, n, *part.shape[1:]) for part in parts])  # (samples, n, ...)
-    spread = whole.std(axis=0, ddof=1) if len(whole) > 1 else np.full(whole.shape[1:], np.nan)
-    return whole.mean(axis=0), spread / np.sqrt(len(whole))
+def _add(running: dict[str, Running], drawn: Parts, n: int) -> None:
+    """Parts of (copies * n) rows join the means over copies, for n rows"""
+    for name in ("values", "raw", "base_values"):
+        part = getattr(drawn, name)
+        if part is not None:
+            running.setdefault(name, Running()).add(part.reshape(-1, n, *part.shape[1:]))

@@ -136,7 +136,7 @@ def placed(model: Any, device: str | None) -> Iterator[tuple[Any, str]]:
         try:
             yield (
                 model.to(place.device).eval(),
-                gpu or f"{platform.machine()} processor, {torch.get_num_threads()} threads",
+                gpu or f"{platform.machine()} processor, threads: {torch.get_num_threads()}",
             )
         finally:
             model.to(home).train(mode)

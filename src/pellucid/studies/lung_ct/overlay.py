@@ -23,13 +23,13 @@ def overlay(patch: np.ndarray, values: np.ndarray, inside: np.ndarray) -> str:
 
 
 def painted(patch: np.ndarray, values: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """-> (H, W, 3) in [0, 1], every voxel a square of pixels, the outline one pixel wide around the voxels inside"""
+    """-> (H, W, 3) in [0, 1], every voxel a square of pixels, the outline two pixels wide, within the voxels inside"""
     grey = np.clip((patch + 1) / 2, 0, 1)[..., None].repeat(3, 2)
     weight = np.clip(np.abs(values), 0, 1)[..., None] ** 0.7  # so that what is small is seen
     mixed = (1 - weight) * grey + weight * np.where(values[..., None] >= 0, RED, BLUE)
     times = max(1, -(-_SIDE // len(patch)))
     picture, mask = (array.repeat(times, 0).repeat(times, 1) for array in (mixed, inside))
-    picture[mask & ~_inner(mask)] = OUTLINE
+    picture[mask & ~_inner(_inner(mask))] = OUTLINE
     return np.asarray(picture)
 
 

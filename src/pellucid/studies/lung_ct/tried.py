@@ -32,14 +32,14 @@ def standard(size: int, layer: str) -> tuple[Tried, ...]:
     return (
         Tried("Grad-CAM", pc.GradCAM(layer=layer)),
         Tried("Grad-CAM++", pc.GradCAMPlusPlus(layer=layer)),
-        Tried("Score-CAM, air", pc.ScoreCAM(layer=layer, baseline=AIR)),
-        Tried("Integrated gradients, air", pc.IntegratedGradients(steps=32, baseline=AIR)),
-        Tried("Integrated gradients, tissue", pc.IntegratedGradients(steps=32, baseline=TISSUE)),
+        Tried("Score-CAM (air)", pc.ScoreCAM(layer=layer, baseline=AIR)),
+        Tried("Integrated gradients (air)", pc.IntegratedGradients(steps=32, baseline=AIR)),
+        Tried("Integrated gradients (tissue)", pc.IntegratedGradients(steps=32, baseline=TISSUE)),
         Tried("SmoothGrad", pc.SmoothGrad(samples=32)),
         Tried("LRP", pc.LRP()),
-        Tried("Occlusion, air", pc.Occlusion(window=window, baseline=AIR)),
-        Tried("Occlusion, tissue", pc.Occlusion(window=window, baseline=TISSUE)),
-        Tried("RISE, air", pc.RISE(samples=1000, baseline=AIR)),
+        Tried("Occlusion (air)", pc.Occlusion(window=window, baseline=AIR)),
+        Tried("Occlusion (tissue)", pc.Occlusion(window=window, baseline=TISSUE)),
+        Tried("RISE (air)", pc.RISE(samples=1000, baseline=AIR)),
     )
 
 

@@ -77,14 +77,14 @@ class Sight:
 
 
 def slug(method: str) -> str:
-    """`Integrated gradients, air` -> `integrated-gradients-air`, for names of files; `Grad-CAM++` -> `grad-cam-plus-plus`"""
+    """`Integrated gradients (air)` -> `integrated-gradients-air`, for names of files; `Grad-CAM++` -> `grad-cam-plus-plus`"""
     return re.sub(r"[^a-z0-9]+", "-", method.lower().replace("+", "-plus")).strip("-")
 
 
 def guide(size: int, layer: str) -> tuple[Tried, ...]:
     """The rows of the figure: two class activation maps, integrated gradients and occlusion, both of these from air"""
     known = {one.name: one for one in standard(size, layer)}
-    return tuple(known[name] for name in ("Grad-CAM++", "Grad-CAM", "Integrated gradients, air", "Occlusion, air"))
+    return tuple(known[name] for name in ("Grad-CAM++", "Grad-CAM", "Integrated gradients (air)", "Occlusion (air)"))
 
 
 def visualise(
