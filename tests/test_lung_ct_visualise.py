@@ -241,6 +241,13 @@ def test_a_scan_that_is_not_the_one_is_refused_and_the_patch_is_drawn_all_the_sa
             slice_.save_as(path)
         tally = seen(folder, tmp_path / element / "out", data=data)
         assert tally.counts == {"another scan": 1} and tally.used == 1
+    moved = shutil.copytree(folder / "dicom", tmp_path / "moved" / "dicom")
+    for path in moved.rglob("*.dcm"):
+        slice_ = pydicom.dcmread(path)
+        x, y, z = slice_.ImagePositionPatient
+        slice_.ImagePositionPatient = [x + 5, y, z]  # the same voxels elsewhere in the patient
+        slice_.save_as(path)
+    assert seen(folder, tmp_path / "moved" / "out", data=moved).counts == {"another scan": 1}
 
 
 def test_what_makes_no_sense_is_refused(made, tmp_path, opened):
@@ -297,6 +304,10 @@ def test_places_count_from_the_patch_into_the_patient(made):
     np.testing.assert_allclose(geometry.to_voxels(place.affine, place.millimetres((0, 0, 0))), place.first)
     assert np.abs(place.centre - place.middle).max() <= 0.5
     np.testing.assert_allclose(place.millimetres((8, 8, 8)), NODULE.centre, atol=1.01)
+    steps = place.millimetres((1, 2, 3)) - place.millimetres((0, 0, 0))
+    np.testing.assert_allclose(
+        steps, (6, 4, 2), atol=1e-9
+    )  # left, back, head of a grid of 2 mm along the patient's axes
 
 
 @pytest.mark.realdata

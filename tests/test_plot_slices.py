@@ -276,6 +276,16 @@ def test_signed_values_are_red_and_blue_and_zero_leaves_the_picture():
     assert not striped.any()
 
 
+def test_the_key_of_signed_values_has_words_or_numbers_or_is_not_there():
+    said = {}
+    for key in ("words", "numbers", "none"):
+        ax = pc.plot.slices(made.volume(), key=key)
+        said[key] = [
+            label.get_text() for other in ax.figure.axes if other is not ax for label in other.get_yticklabels()
+        ]
+    assert said == {"words": ["−4 lowers", "0", "+4 raises"], "numbers": ["−4", "0", "+4"], "none": []}
+
+
 def test_the_window_says_what_is_black_and_white():
     for given, wanted in ((None, (0.0, 1.0)), ((-1000, 400), (-1000, 400))):
         values = np.zeros(SHAPE)

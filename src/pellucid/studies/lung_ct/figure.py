@@ -47,7 +47,7 @@ def figure(
     }
     if whole is None:
         half = place.size // 2
-        look |= {"at": (half, half, half), "affine": _moved(place), "within": None}
+        look |= {"at": (half, half, half), "within": None}
     row = _row(place, whole is None)
     sheet = Figure(figsize=(_WIDTH, (row + 0.12) * (1 + len(maps)) + 0.5), layout="compressed")
     axes: list[Axes] = list(np.atleast_1d(sheet.subplots(1 + len(maps), 1)))
@@ -71,13 +71,6 @@ def write_png(sheet: Figure, path: Path) -> Path:
     with appearing(path) as partial:
         sheet.savefig(partial, format="png", dpi=200, bbox_inches="tight", pad_inches=0.06, metadata={"Software": None})
     return path
-
-
-def _moved(place: Place) -> np.ndarray:
-    """The affine of the patch's own voxels"""
-    affine = place.affine.copy()
-    affine[:3, 3] = place.millimetres((0, 0, 0))
-    return affine
 
 
 def _row(place: Place, alone: bool) -> float:
