@@ -100,7 +100,7 @@ def test_what_explanations_are_worth_is_told(folders):
     (said, _) = _of_explanations(both.explanations)
     assert (
         said
-        == "Maps of Grad-CAM point at nodules more often than chance does; those of LRP cannot be told from chance."
+        == "Maps of Grad-CAM point at nodules more often than chance does, in 3 patients; those of LRP cannot be told from chance."
     )
     (none, _) = _of_explanations(lung_ct.Benchmark({}, lines[1:]))
     assert none.startswith("No method's maps point at nodules")

@@ -177,7 +177,8 @@ def _of_explanations(found: Benchmark | None) -> Iterator[str]:
     elif held:
         unsure = [line.name for line in held if not points(line)]
         also = f"; those of {', '.join(unsure)} cannot be told from chance" if unsure else ""
-        yield f"Maps of {', '.join(sure)} point at nodules more often than chance does{also}."
+        patients = max(line.patients for line in held)
+        yield f"Maps of {', '.join(sure)} point at nodules more often than chance does, in {patients} patients{also}."
     yield "A map shows what the network goes by, not what a nodule is; a right place is no proof of a right reason."
 
 
