@@ -28,7 +28,8 @@ def marks(texts):
 def test_coloured_text_is_whole_signed_and_escaped():
     a = pc.explain(marks, [TEXT, "one"], pc.Occlusion())
     page = pc.plot.text_html(a, 0)
-    assert "<b>" not in page and "&lt;" in page
+    assert "<b>" not in page and "&lt;" in page and "blue over a dashed line lowers</figcaption>" in page
+    assert "dashed" not in pc.plot.text_html(pc.explain(marks, ["fun"], pc.Occlusion()))
     assert (
         re.sub(r"<[^>]+>", "", page.partition("<p")[2].partition(">")[2]).replace("&lt;", "<").replace("&gt;", ">")
         == TEXT

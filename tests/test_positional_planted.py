@@ -18,7 +18,7 @@ from click.testing import CliRunner
 import pellucid as pc
 from pellucid.cli.app import app
 from pellucid.core.positional import PositionalBias
-from pellucid.studies.positional_bias import Plan, controls, questions, run
+from pellucid.studies.positional_bias import Plan, Planted, controls, questions, run
 from pellucid.studies.positional_bias.explaining import explain_orders
 from pellucid.studies.positional_bias.journal import Journal
 from pellucid.studies.positional_bias.roles import role_lines
@@ -116,12 +116,21 @@ def lines_of(record, both, order):
     return {line.role: line for line in role_lines([record], [both]) if line.order == order}
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, 1, 2])
 def test_nothing_is_found_where_nothing_was_planted(seed):
     model, plan = planted("none", seed)
     result = run(model, plan)
     assert result.biased is None and result.line("all").discordant <= 2
     assert not [line for line in result.lines if line.p_holm < 0.05]
+
+
+def test_answers_that_change_by_chance_are_no_bias():
+    """A coin for each prompt: answers change with the order, in favour of either position."""
+    plan = Plan(**SHORT, most=0, nonsense=(), identical=False)
+    result = run(pc.CausalLM(*Planted("coin", plan, 0).train(width=32, steps=300)), plan)
+    whole = result.line("all")
+    assert result.biased is None and min(whole.first, whole.second) >= 4
+    assert not [line for line in result.lines if line.by in ("category", "style") and line.p_holm < 0.05]
 
 
 # --- the answers are the network's own --------------------------------------------------------------------------------

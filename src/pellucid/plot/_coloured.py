@@ -23,7 +23,8 @@ def text_html(attribution: Attribution, row: int = 0, *, join: str | None = None
     """One row's text as a piece of HTML that needs nothing else; `join="words"` adds subwords up."""
     segments, limit = _prepared(attribution, row, join, limit)
     pieces = [_span(said, value, limit) for said, value in segments]
-    head = html.escape(f"{title(attribution, row)}: {equation(attribution, row)}")
+    key = "; red raises, blue over a dashed line lowers" if any((value or 0) < 0 for _, value in segments) else ""
+    head = html.escape(f"{title(attribution, row)}: {equation(attribution, row)}{key}")
     style = f"margin:0;font-family:sans-serif;color:{INK}"
     body = f'<p style="line-height:1.9;white-space:pre-wrap">{"".join(pieces)}</p>'
     return f'<figure style="{style}"><figcaption>{head}</figcaption>{body}</figure>'
