@@ -57,8 +57,8 @@ def test_refused_fills_and_phrases():
             pc.explain(length, ["one two"], pc.Occlusion(), masker=pc.Words(fill=fill))
     with pytest.raises(pc.MethodError, match="give texts"):
         pc.Phrases(phrases=("MSFT", ""))
-    with pytest.raises(pc.MethodError, match="choose 'user'"):
-        pc.Tokens(span="system")
+    with pytest.raises(pc.MethodError, match="'system' stands nowhere in 'one two'"):
+        pc.explain(length, ["one two"], pc.Occlusion(), masker=pc.Words(span="system"))
     a = pc.explain(length, ["one two, three"], pc.Occlusion(), masker=pc.Phrases(phrases="three"))
     assert a.data.tolist() == [["three"]] and a.values.tolist() == [[6.0]]
 

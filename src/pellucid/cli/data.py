@@ -20,6 +20,7 @@ import pandas as pd
 
 from pellucid.core.errors import InputError, MissingDependency
 from pellucid.core.frames import Codec, is_frame
+from pellucid.core.pairs import pair
 from pellucid.core.store import appearing
 
 ACCEPTED = ".csv, .tsv or .parquet for a table, .npy or .npz for an array"
@@ -257,7 +258,10 @@ def suited(model: Any, x: Any) -> tuple[Any, tuple[str, ...] | None]:
     if not is_frame(x):
         return x, None
     if _wants_texts(model, x):
-        return x.iloc[:, 0].to_numpy(dtype=object), None
+        columns = [x.iloc[:, k].tolist() for k in range(x.shape[1])]
+        texts = np.empty(len(x), dtype=object)
+        texts[:] = columns[0] if len(columns) == 1 else [pair(str(a), str(b)) for a, b in zip(*columns, strict=True)]
+        return texts, None
     if not _wants_array(model):
         return _used(model, x), None
     words = [name for name in x.columns if not pd.api.types.is_numeric_dtype(x[name])]
@@ -285,10 +289,10 @@ def _wants_texts(model: Any, frame: pd.DataFrame) -> bool:
     from pellucid.models.text import TextModel
 
     if isinstance(model, TextModel | CausalLM):
-        if len(frame.columns) != 1:
+        if len(frame.columns) > (2 if isinstance(model, TextModel) else 1):
             raise InputError(
-                f"a model of texts reads one column, and there are {count(len(frame.columns), 'column')}: give a file with the "
-                "texts alone, beside the --label column."
+                f"a model of texts reads one column, or question and context, and there are {count(len(frame.columns), 'column')}: "
+                "give a file with the texts alone, beside the --label column."
             )
         return True
     alone = len(frame.columns) == 1 and not pd.api.types.is_numeric_dtype(frame.iloc[:, 0])

@@ -62,7 +62,7 @@ class Token(LanguageTarget):
         return (self.token,)
 
     def take(self, rows: np.ndarray) -> Token:
-        return replace(self, token=_of(self.token, rows))
+        return replace(self, token=of_rows(self.token, rows))
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class LogOdds(LanguageTarget):
         return self.tokens == "all"
 
     def take(self, rows: np.ndarray) -> LogOdds:
-        return replace(self, a=_of(self.a, rows), b=_of(self.b, rows))
+        return replace(self, a=of_rows(self.a, rows), b=of_rows(self.b, rows))
 
 
 @dataclass(frozen=True)
@@ -118,10 +118,10 @@ class Answer(LanguageTarget):
         return True
 
     def take(self, rows: np.ndarray) -> Answer:
-        return self if self.text is None else replace(self, text=_of(self.text, rows))
+        return self if self.text is None else replace(self, text=of_rows(self.text, rows))
 
 
-def _of(label: Any, rows: np.ndarray) -> Any:
+def of_rows(label: Any, rows: np.ndarray) -> Any:
     """One answer for all rows, or those of some rows."""
     return tuple(label[i] for i in np.arange(len(label))[rows]) if isinstance(label, tuple) else label
 

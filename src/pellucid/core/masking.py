@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -82,6 +82,14 @@ class Form:
     text: TextForm | None = None  # where the inputs are texts, x (n,)
     masker: Masker | None = None  # what hides parts of these inputs, where the caller does not say
     own: np.ndarray | None = None  # (n, t) the column of each cell, where x holds only those of a sparse row
+    spots: np.ndarray | None = None  # (n, k, 2) characters of each text that the model is asked about
+
+    def take(self, rows: slice | np.ndarray) -> Form:
+        """What is known of some of the rows."""
+        if self.own is None and self.spots is None:
+            return self
+        parts = {name: None if (known := getattr(self, name)) is None else known[rows] for name in ("own", "spots")}
+        return replace(self, **parts)
 
 
 class Masker(ABC):

@@ -126,6 +126,7 @@ METRICS = {
 TARGETS = {
     **dict.fromkeys(["Class", "Margin", "Predicted", "Output", "Loss", "Custom"], "pellucid.core.target"),
     **dict.fromkeys(["Token", "LogOdds", "Answer"], "pellucid.core.language"),
+    "Span": "pellucid.core.span",
     **dict.fromkeys(["Between", "AnyOther"], "pellucid.core.wanted"),
 }
 

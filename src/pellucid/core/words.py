@@ -30,7 +30,7 @@ def words(text: str) -> tuple[Span, ...]:
     stop = 0
     for piece in _word_ends().split(text):
         start, stop = stop, stop + len(piece)
-        if not _visible(piece):
+        if not visible(piece):
             continue
         if found and found[-1][1] == start and _repeats(text[found[-1][0] : start], piece):
             found[-1] = (found[-1][0], stop)
@@ -44,7 +44,7 @@ def sentences(text: str) -> tuple[Span, ...]:
     title = _pattern(rf"(?:\b(?:{_TITLES})|(?<![\p{{L}}\p{{N}}])\p{{Lu}})\.$")
     cuts = [m.start() for m in _sentence_ends().finditer(text) if not title.search(text, 0, m.start())]
     spans = (_trimmed(text, start, stop) for start, stop in pairwise([0, *cuts, len(text)]))
-    return tuple(span for span in spans if _visible(text[slice(*span)]))
+    return tuple(span for span in spans if visible(text[slice(*span)]))
 
 
 def clauses(text: str) -> tuple[Span, ...]:
@@ -55,7 +55,7 @@ def clauses(text: str) -> tuple[Span, ...]:
             spans.append(_trimmed(text, start, last))
             start = last
     spans.append(_trimmed(text, start, len(text)))
-    return tuple((a, b) for a, b in spans if a < b and _visible(text[a:b]))
+    return tuple((a, b) for a, b in spans if a < b and visible(text[a:b]))
 
 
 def places(text: str, phrases: Sequence[str]) -> tuple[Span, ...]:
@@ -78,7 +78,8 @@ def _repeats(before: str, piece: str) -> bool:
     return not any(c.isalnum() for c in piece) and before == piece * (len(before) // len(piece))
 
 
-def _visible(piece: str) -> bool:
+def visible(piece: str) -> bool:
+    """Whether a piece of text shows anything."""
     return any(unicodedata.category(c) not in _INVISIBLE for c in piece)
 
 
@@ -101,4 +102,4 @@ def _word_ends() -> Any:
 def _sentence_ends() -> Any:
     spaced = r"(?<=[.!?…؟۔।]['\"’”»)\]]*)\s+(?=\P{Ll})"
     unspaced = r"(?<=[。！？][」』”’]*)(?![」』”’。！？])(?=.)"
-    return _pattern(rf"{spaced}|{unspaced}|\n+")
+    return _pattern(rf"{spaced}|{unspaced}|[\n\x1e]+")

@@ -86,8 +86,9 @@ def _told(inputs: Inputs, blocks: list[Block], done: np.ndarray) -> tuple[Told |
     """Of texts, what a record says beside its numbers, and what a reader must know of them."""
     if inputs.form.text is None:
         return inputs.told, inputs.warnings
-    told = told_of(inputs.x.tolist(), {block.rows.start: block.bound for block in blocks})
-    return told, (*told_warnings(told, done), *inputs.warnings)
+    bounds = {block.rows.start: block.bound for block in blocks}
+    told = told_of(inputs.x.tolist(), bounds)
+    return told, (*told_warnings(told, bounds, done), *inputs.warnings)
 
 
 def _gather(

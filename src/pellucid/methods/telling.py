@@ -23,10 +23,10 @@ def told_of(texts: list[str], bounds: dict[int, Any]) -> Told:
     return Told(data, mask, tuple(texts), labels)
 
 
-def told_warnings(told: Told, done: np.ndarray) -> tuple[str, ...]:
+def told_warnings(told: Told, bounds: dict[int, Any], done: np.ndarray) -> tuple[str, ...]:
     """What was never seen, and what had nothing to hide."""
     found, n = [], len(done)
-    unseen = ((told.data != "") & ~told.mask).sum(axis=1)
+    unseen = np.array([_spans(bound).cut for bound in bounds.values()])
     if unseen.any():
         found.append(
             f"{int((unseen > 0).sum())} of {n} texts are longer than the model reads: {int(unseen.sum())} parts were never "

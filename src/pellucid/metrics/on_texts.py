@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from pellucid.core.errors import MethodError
+from pellucid.core.masking import Form
 from pellucid.core.records import Attribution
-from pellucid.core.text_maskers import NAMED, Spans
+from pellucid.core.text_maskers import NAMED, Spans, check_spots
 from pellucid.metrics.base import Case, Reading
 from pellucid.metrics.hiding import FILLS
 from pellucid.models.adapter import BlackBox, Inputs
@@ -93,7 +94,8 @@ def _put(fill: Any, case: Case) -> str:
 
 def _one(case: Case, row: int, put: str, measure: Callable[[Case], Reading]) -> Reading | None:
     record, f = case.record[row], case.f.take(np.array([row]))
-    bound, known = _bound(record, put)
+    bound, known = _bound(record, put, f.inputs.form)
+    check_spots(bound.spans, f"fill={put or 'delete'!r}")
     if not len(known):  # nothing to hide
         return None
     assert record.players is not None
@@ -140,7 +142,7 @@ class Presence(BlackBox):
         return self.whole(texts).reshape(x.shape[:-1])
 
 
-def _bound(record: Attribution, put: str) -> tuple[Written, np.ndarray]:
+def _bound(record: Attribution, put: str, form: Form) -> tuple[Written, np.ndarray]:
     """One text with the players that have characters in it, and which players those are."""
     assert record.texts is not None and record.mask is not None and record.players is not None
     text, labels = record.texts[0], record.players.labels
@@ -150,10 +152,10 @@ def _bound(record: Attribution, put: str) -> tuple[Written, np.ndarray]:
         start, at = at, at + len(list(run))
         if player >= 0:
             runs.append((player, start, at))
-    if runs and ((record.data[0] != "") & ~record.mask[0]).any():  # what the model never sees must not come into view
-        first, last = runs[0][1], runs[-1][2]
-        text, runs = text[first:last], [(player, start - first, stop - first) for player, start, stop in runs]
     known = np.unique([player for player, _, _ in runs]).astype(int)
     owner = np.searchsorted(known, [player for player, _, _ in runs])
-    spans = Spans(text, tuple((start, stop) for _, start, stop in runs), np.ones(len(runs), dtype=bool), put)
+    within = None if form.text is None else form.text.seen(text)  # the rest must not come into view
+    spots = None if form.spots is None else form.spots[0]
+    where = tuple((start, stop) for _, start, stop in runs)
+    spans = Spans(text, where, np.ones(len(runs), dtype=bool), put, within, spots=spots)
     return Written(spans, owner), known

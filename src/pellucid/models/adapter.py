@@ -188,8 +188,7 @@ class Inputs:
     def take(self, rows: slice | np.ndarray) -> Inputs:
         """Some of the rows."""
         extra = {name: value[rows] for name, value in self.extra.items()}
-        form = self.form if self.form.own is None else replace(self.form, own=self.form.own[rows])
-        return replace(self, x=self.x[rows], extra=extra, form=form)
+        return replace(self, x=self.x[rows], extra=extra, form=self.form.take(rows))
 
     @property
     def readable(self) -> np.ndarray:

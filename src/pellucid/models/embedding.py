@@ -62,9 +62,9 @@ def embedded(f: TorchScalar) -> TorchScalar:
     return TorchScalar(adapter, f.pick, f.scale, changed, f.meter)
 
 
-def by_lookup(f: TorchScalar) -> EmbeddedAdapter:
+def by_lookup(f: TorchScalar, kind: type[EmbeddedAdapter] = EmbeddedAdapter) -> EmbeddedAdapter:
     """The adapter over embeddings of a network that is fed the ids as they are."""
-    return EmbeddedAdapter(f.adapter.model, _lookup_of(f))
+    return kind(f.adapter.model, _lookup_of(f))
 
 
 def _embed(adapter: Any, ids: np.ndarray) -> np.ndarray:

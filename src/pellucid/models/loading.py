@@ -12,6 +12,8 @@ from pellucid.models.adapter import first_line
 from pellucid.models.language import CausalLM
 from pellucid.models.text import TextModel
 
+_HEADS = ("SequenceClassification", "QuestionAnswering")  # of networks that read texts
+
 
 def load_causal(name: str, dtype: str = "auto") -> tuple[Any, Any]:
     """The network with its language-model head, in evaluation mode, and its tokenizer; no code of the model's own is run."""
@@ -28,21 +30,27 @@ def load_causal(name: str, dtype: str = "auto") -> tuple[Any, Any]:
 
 
 def from_folder(folder: str, system: str | None = None) -> TextModel | CausalLM:
-    """What a folder of the transformers library holds: a causal language model, or a classifier of texts."""
+    """What a folder of the transformers library holds: a causal language model, a classifier of texts, or a finder of answers."""
     held = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
     kinds = [str(kind) for kind in held.get("architectures") or []]
     if any(kind.endswith(("ForCausalLM", "LMHeadModel")) for kind in kinds):
         return CausalLM.load(folder, system=system)
-    if system is not None or not any(kind.endswith("ForSequenceClassification") for kind in kinds):
-        wanted = "a causal language model" if system is not None else "a causal language model or a classifier of texts"
+    heads = [head for head in _HEADS if any(kind.endswith(f"For{head}") for kind in kinds)]
+    if system is not None or not heads:
+        wanted = (
+            "a causal language model"
+            if system is not None
+            else "a causal language model, a classifier of texts or a network for question answering"
+        )
         raise ModelError(
             f"the folder {Path(folder).name} holds {', '.join(kinds) or 'no named network'}: expected {wanted}; anything else is "
             "built by package.module:factory."
         )
-    transformers = need("transformers", f"the classifier in {Path(folder).name}")
+    transformers = need("transformers", f"the network in {Path(folder).name}")
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model = transformers.AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True)
+        kind = getattr(transformers, f"AutoModelFor{heads[0]}")
+        model = kind.from_pretrained(folder, local_files_only=True)
     except Exception as error:
         raise ModelError(f"the folder {Path(folder).name} could not be opened ({first_line(error)}).") from error
     return TextModel(model.eval(), tokenizer)

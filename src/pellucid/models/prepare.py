@@ -140,9 +140,9 @@ def adapt(model: Any, codec: Codec | Texts | None = None, order: Sequence[str] |
 
         return TorchAdapter(model)
     if isinstance(model, TextModel):
-        from pellucid.models.tokenized import TokenizedAdapter
+        from pellucid.models.spans import reader
 
-        return TokenizedAdapter(model)
+        return reader(model)
     if isinstance(model, CausalLM):
         from pellucid.models.causal import CausalAdapter
 

@@ -1,8 +1,8 @@
 """Models of texts: what counts as texts, and how a function, a pipeline or a network with its tokenizer is fed them.
 
-Inside, texts are an array (n,) of strings; what is a word and what hiding one looks like is the maskers' business
-(`core/text_maskers.py`). A function and an estimator are handed a list of strings. A transformers network and its tokenizer
-become one model of texts by `TextModel`.
+Inside, texts are an array (n,) of strings, a pair of texts (a question and its context) as one of them (`core/pairs.py`); what
+is a word and what hiding one looks like is the maskers' business (`core/text_maskers.py`). A function and an estimator are handed
+a list of strings, or of pairs. A transformers network and its tokenizer become one model of texts by `TextModel`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from pellucid.core.errors import InputError, ModelError
+from pellucid.core.pairs import BREAK, pair, parted
 
 
 @dataclass(frozen=True, eq=False)
 class TextModel:
-    """A network that classifies texts (or scores them), and its tokenizer; both of the transformers kind.
+    """A network that classifies texts or pairs of texts, or selects an answer in one, and its tokenizer; of the transformers kind.
 
     `max_length` in tokens, beyond which a text is cut; None is the limit that model and tokenizer state themselves.
     """
@@ -48,19 +49,20 @@ def check_tokenizer(model: Any, tokenizer: Any, who: str) -> None:
 class Texts:
     """Texts as a function or an estimator takes them."""
 
-    def decode(self, x: np.ndarray, order: Sequence[str] | None = None) -> list[str]:
-        """(b,) -> a list"""
-        return list(x)
+    def decode(self, x: np.ndarray, order: Sequence[str] | None = None) -> list[Any]:
+        """(b,) -> a list; of pairs, as they came"""
+        return [parted(text) if BREAK in text else text for text in x]
 
 
 def as_texts(x: Any) -> np.ndarray | None:
-    """An array (n,) of strings of a list, an array or a column that holds texts; None of anything else."""
+    """An array (n,) of strings of a list, an array or a column that holds texts, or pairs of them; None of anything else."""
     if isinstance(x, str):
         raise InputError("x is a single text: expected rows first; for one text write [text].")
     kind = getattr(getattr(x, "dtype", None), "kind", "O")
     if kind not in "OUT" or getattr(x, "ndim", 1) != 1 or not (hasattr(x, "tolist") or isinstance(x, list | tuple)):
         return None
     items = x.tolist() if hasattr(x, "tolist") else list(x)
+    items = [pair(*item) if _is_pair(item) else item for item in items]
     empty_array = not items and not isinstance(x, list | tuple)
     if not (empty_array or any(isinstance(item, str) for item in items)):
         return None
@@ -71,6 +73,15 @@ def as_texts(x: Any) -> np.ndarray | None:
             missing = item is None or item != item
             what = "missing (NaN)" if missing else f"a {type(item).__name__}"
             raise InputError(f"row {row} of x is {what}, not a text: fill it, or leave the row out.")
+        if (BREAK in item) != (BREAK in items[0]):
+            raise InputError(
+                f"row {row} of x is {'a pair' if BREAK in item else 'one text'}, and row 0 is not: give either."
+            )
     texts = np.empty(len(items), dtype=object)
     texts[:] = items
     return texts
+
+
+def _is_pair(item: Any) -> bool:
+    """A row (question, context)."""
+    return isinstance(item, list | tuple) and len(item) == 2 and all(isinstance(text, str) for text in item)

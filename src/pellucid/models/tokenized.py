@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from pellucid.core.errors import ModelError
+from pellucid.core.errors import InputError, ModelError
 from pellucid.core.inputs import plain_array
 from pellucid.core.masking import Form, TextForm
+from pellucid.core.pairs import BREAK, parted, ranges
 from pellucid.core.text_maskers import Words
 from pellucid.core.words import Span
 from pellucid.models.adapter import Adapter, Extra, Inputs, Told
@@ -69,29 +70,55 @@ class TokenizedAdapter(Adapter):
 
     def encode(self, texts: list[str]) -> Tokenized:
         """Token ids as the network reads them, the limit kept."""
-        cut = {"truncation": True, "max_length": self.limit} if self.limit else {}
+        pairs = [parted(text) for text in texts]
+        cut: dict[str, Any] = {}
+        if self.limit:  # of a pair, the second text is cut
+            cut = {"truncation": "only_second" if len(pairs[0]) == 2 else True, "max_length": self.limit}
         with as_found(self.tokenizer):
-            made = self.tokenizer(texts, return_offsets_mapping=True, verbose=False, **cut)
-        offsets = made.pop("offset_mapping")
+            made = self.tokenizer(
+                *map(list, zip(*pairs, strict=True)), return_offsets_mapping=True, verbose=False, **cut
+            )
+        offsets = [_offsets(made, row, text) for row, text in enumerate(texts)]
+        made.pop("offset_mapping")
         inputs = {name: [list(row) for row in rows] for name, rows in made.items()}
         return Tokenized(never_empty(inputs, self.tokenizer), offsets)
 
     def pieces(self, text: str) -> tuple[Span, ...]:
         """The characters of each token; tokens that share characters are one piece."""
         with as_found(self.tokenizer):
-            made = self.tokenizer([text], return_offsets_mapping=True, add_special_tokens=False, verbose=False)
-        return merged(text, made["offset_mapping"][0])
+            texts = ([part] for part in parted(text))
+            made = self.tokenizer(*texts, return_offsets_mapping=True, add_special_tokens=False, verbose=False)
+        return merged(text, _offsets(made, 0, text))
 
     def seen(self, text: str) -> Span:
         """From which character to which the network reads."""
         if self.limit is None:
             return 0, len(text)
         with as_found(self.tokenizer):
-            whole = self.tokenizer([text], verbose=False)["input_ids"][0]
+            whole = self.tokenizer(*([part] for part in parted(text)), verbose=False)["input_ids"][0]
         offsets = [span for span in self.encode([text]).offsets[0] if span[1] > span[0]]
         if len(whole) <= self.limit or not offsets:
             return 0, len(text)
         return min(start for start, _ in offsets), max(stop for _, stop in offsets)
+
+    def refuse(self, texts: np.ndarray) -> None:
+        if self.limit is None or BREAK not in texts[0]:
+            return
+        for row, text in enumerate(texts):
+            first, second = parted(text)
+            with as_found(self.tokenizer):
+                both = self.tokenizer([first, first], ["", second], verbose=False)["input_ids"]
+            alone, whole = map(len, both)
+            if alone >= self.limit:
+                raise InputError(
+                    f"the question of row {row} takes {alone} of the {self.limit} tokens that the model reads, so nothing is left "
+                    "of its context: shorten it."
+                )
+            if whole > self.limit and self.tokenizer.truncation_side == "left":
+                raise InputError(
+                    f"row {row} has {whole} tokens, the model reads {self.limit}, and the tokenizer would cut the context at its "
+                    "start: shorten it, or set tokenizer.truncation_side = 'right'."
+                )
 
     def by_tokens(self, inputs: Inputs) -> tuple[TorchAdapter, Inputs]:
         """The same question on token ids, for methods that need gradients."""
@@ -113,11 +140,12 @@ class TokenizedAdapter(Adapter):
         """What the network takes by name, (n, t) each, all filled up to the longest text."""
         return self._padded(self.encode(texts).inputs, np.arange(len(texts)))
 
-    def _ask(self, encoded: Tokenized, scale: str) -> np.ndarray:
-        """Batches from short to long -> outputs (b, k)"""
+    def _ask(self, encoded: Tokenized, scale: str, more: Extra | None = None) -> np.ndarray:
+        """Batches from short to long -> outputs (b, k); `more` further inputs, a row each"""
         outputs: list[Any] = [None] * len(encoded.lengths)
         for fed in self.fed(encoded):
-            made = plain_array(self.net.forward(fed.x, scale, fed.extra))
+            extra = {**fed.extra, **{name: value[fed.rows] for name, value in (more or {}).items()}}
+            made = plain_array(self.net.forward(fed.x, scale, extra))
             for row, output in zip(fed.rows, made, strict=True):
                 outputs[row] = output
         return np.stack(outputs)
@@ -160,6 +188,13 @@ class Tokenized:
     @property
     def lengths(self) -> np.ndarray:
         return np.array([len(row) for row in self.inputs["input_ids"]])
+
+
+def _offsets(made: Any, row: int, text: str) -> list[Span]:
+    """The characters of each token, in a pair those of both texts together."""
+    starts = [start for start, _ in ranges(text)]
+    known = zip(made["offset_mapping"][row], made.sequence_ids(row), strict=True)
+    return [(a, b) if which is None else (starts[which] + a, starts[which] + b) for (a, b), which in known]
 
 
 def merged(text: str, offsets: Sequence[Span]) -> tuple[Span, ...]:

@@ -1,6 +1,7 @@
 """Texts on grounds coloured by their values, as HTML and for the terminal: red raises the score, blue and underlined lowers it.
 
-The text is written whole, with what stands between its parts; whatever it holds is put in as text, never as markup.
+The text is written whole, with what stands between its parts; whatever it holds is put in as text, never as markup. A question and
+its context stand on lines of their own, and the answer whose number is explained in brackets.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from itertools import groupby
 import numpy as np
 
 from pellucid.core.errors import InputError
+from pellucid.core.pairs import BREAK
 from pellucid.core.records import Attribution
+from pellucid.core.span import Span
 from pellucid.plot._labels import equation, row_of, title
 from pellucid.plot._paint import limit_of
 from pellucid.plot._style import DIVERGING, INK, symmetric
@@ -47,11 +50,25 @@ def _prepared(attribution: Attribution, row: int, join: str | None, limit: float
     if record.texts is None or players is None or players.labels is None:
         raise InputError("a text is coloured by the characters of its parts: explain a list of strings.")
     values = np.where(np.isfinite(players.values[0]), players.values[0], 0.0)
-    text, segments, at = record.texts[0], [], 0
-    for player, run in groupby(players.labels[0, : len(text)].tolist()):
-        start, at = at, at + len(list(run))
-        segments.append((text[start:at], float(values[player]) if player >= 0 else None))
+    text, at = record.texts[0], 0
+    segments: list[Segment] = []
+    start, stop = answer_of(record)
+    inside = [start <= place < stop for place in range(len(text))]
+    for (player, answers), run in groupby(zip(players.labels[0, : len(text)].tolist(), inside, strict=True)):
+        first, at = at, at + len(list(run))
+        said = text[first:at].replace(BREAK, "\n")
+        segments += [("[", None)] if answers and first == start else []
+        segments.append((said, float(values[player]) if player >= 0 else None))
+        segments += [("]", None)] if answers and at == stop else []
     return segments, limit_of(values if values.size else np.zeros(1), limit)[0]
+
+
+def answer_of(record: Attribution) -> tuple[int, int]:
+    """Which characters of a record of one row are the answer that it explains; none where it explains no answer's place."""
+    if not (isinstance(record.target, Span) and record.texts is not None):
+        return 0, 0
+    start, stop = record.target.places(list(record.texts))[0].tolist()
+    return start, stop
 
 
 def _ground(value: float, limit: float) -> tuple[int, int, int]:
