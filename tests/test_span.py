@@ -407,3 +407,11 @@ def test_the_command_line_reads_questions_and_contexts(net, cut, model, tmp_path
     assert told.exit_code == 0, told.output
     own_values = pc.explain(model, ROWS[:1], pc.Occlusion(), target=pc.Span("Bob")).values
     np.testing.assert_allclose(json.loads(told.stdout)["values"], own_values, atol=1e-5)
+
+
+def test_an_answer_has_at_most_so_many_tokens():
+    from pellucid.models.spans import _largest
+
+    starts, ends = np.array([5.0, 0.0, 1.0, 0.0]), np.array([0.0, 0.0, 0.5, 9.0])
+    assert [_largest(starts, ends, longest) for longest in (4, 3, 2, 1)] == [(0, 3), (2, 3), (2, 3), (3, 3)]
+    assert _largest(np.array([0.0, 9.0]), np.array([8.0, 0.0]), 5) == (1, 1)  # none ends before it starts
