@@ -58,6 +58,21 @@ def test_importance_by_shapley_values_needs_no_labels(run):
     assert made["mean"] == pytest.approx(known.mean)
 
 
+def test_importance_by_interaction(run):
+    made = document(
+        run("importance", *TABLE[:4], "--method", "FriedmanH", "--beside", "c", "--target", "yes", "--json")
+    )
+    known = pc.importance(TREE, FRAME, method=pc.FriedmanH(beside="c"), target="yes")
+    assert (
+        made["mean"][:2] == pytest.approx(known.mean[:2]) and made["mean"][2] is None and made["metric"] == "H² with c"
+    )
+    line = ("--model", "line.skops", *TABLE[2:], "--method", "FriedmanH", "--beside", "a", "--json")
+    adds = document(run("importance", *line))  # fitted to an array: the columns have names in the file alone
+    assert adds["names"] == list(FRAME.columns) and adds["metric"] == "H² with a" and adds["mean"] == [None, 0, 0]
+    told = run("importance", *TABLE, "--method", "FriedmanH")
+    assert told.exit_code == 0 and "mean score" in told.stdout
+
+
 def test_importance_without_labels_says_so(run):
     result = run("importance", *TABLE[:4])
     assert result.exit_code == 1 and "needs the true labels" in result.stderr and "Traceback" not in result.output

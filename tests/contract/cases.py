@@ -498,6 +498,12 @@ ENTRIES: dict[str, Entry] = {
         ("pipeline on a frame", "forest on a table", "function of a table"),
         {"method": pc.PermutationShap(orders=3)},
     ),
+    "FriedmanH": Entry(
+        pc.FriedmanH(),
+        ("pipeline on a frame", "forest on a table", "function of a table"),
+        {"beside": 1, "rows": 3, "seed": 1},
+        base={"seed": pc.FriedmanH(rows=3)},
+    ),
     "AttentionRollout": Entry(pc.AttentionRollout(), ("transformer on texts",), {"token": "last"}),
     "Occlusion": Entry(
         pc.Occlusion(),
@@ -555,6 +561,8 @@ def ask(method: Any, world: World, model: Any = None, x: Any = None, **more: Any
             model, x, pc.Occlusion(), **{"target": world.target, "background": world.background, **more}
         )
         return pc.summarize(explained, method)
+    if isinstance(method, pc.FriedmanH):
+        more = {"target": world.target, **more}
     if isinstance(method, pc.ShapImportance):
         more = {"target": world.target, "background": world.background, **more}
     if method.card.scope == "global":

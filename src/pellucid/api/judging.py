@@ -167,7 +167,9 @@ def estimate(
     batch_size: int | None = None,
     budget: Budget | float | str | None = None,
 ) -> Cost:
-    """What would `explain` cost? Explains one row, then two, and extrapolates; `budget` only brings its clock."""
+    """What would `explain` cost? Explains one row, then two, and extrapolates; `budget` only brings its clock.
+
+    Of FriedmanH, which `importance` takes, it counts the model rows."""
     from pellucid.methods import estimating
 
     return estimating.estimate(

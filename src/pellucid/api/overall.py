@@ -32,11 +32,11 @@ def importance(
     Parameters
     ----------
     X : (n, p) rows that the model was not trained on; y : (n,) or (n, k) their true labels or values.
-    method : a method value or its spelling; None takes PermutationImportance. ShapImportance needs no y.
+    method : a method value or its spelling; None takes PermutationImportance. ShapImportance and FriedmanH need no y.
     metric : a scikit-learn scorer's name, or `(function(y, prediction), greater_is_better)`, where prediction is what an
         estimator predicts, or the outputs of a function or a network; None takes an estimator's accuracy or r2.
     groups : columns that count as one, `{name: [column, ...]}`; a column in no group stands alone, after them.
-    target, background, masker : of the values that ShapImportance sums up, as in `explain`.
+    target, background, masker : of the values that ShapImportance sums up, as in `explain`; FriedmanH takes a target.
     """
     from pellucid.methods.effect import run
 

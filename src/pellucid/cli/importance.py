@@ -32,7 +32,9 @@ class _Asked:
 @click.command(cls=MethodCommand, short_help="What matters overall? The columns of a file.")
 @takes_model()
 @takes_rows(":", size=100, shown="what the model should say", usual_help="rows that --rows leaves out are the default")
-@takes_method("PermutationImportance", "As in ShapImportance, which needs no labels; its fields are options.")
+@takes_method(
+    "PermutationImportance", "As in ShapImportance or FriedmanH, which need no labels; its fields are options."
+)
 @click.option("--metric", metavar="NAME", help="A scorer of scikit-learn; accuracy or r2 by default.")
 @click.option("--group", "groups", type=Columns(), multiple=True, metavar="NAME=A,B", help="Columns that count as one.")
 @takes_target(ANY_TARGET)
@@ -56,6 +58,7 @@ def importance(
     pellucid importance --model model.skops --data test.csv --label kind --repeats 20
     pellucid importance --model model.skops --data test.csv --label kind --group "money=income,debt"
     pellucid importance --model model.skops --data test.csv --label kind --method ShapImportance
+    pellucid importance --model model.skops --data test.csv --label kind --method FriedmanH --beside income
     """
     asked = _Asked(method, metric, dict(groups) or None, target, masker)
     with own_stdout():
@@ -65,9 +68,11 @@ def importance(
         print_json({**plain(record), "interval": record.interval()})
         return
     from pellucid.cli import screen
+    from pellucid.core.registry import resolve
 
+    told = "on untouched rows" if isinstance(method, resolve("PermutationImportance")) else "mean score"
     screen.show_frame(record.to_frame().head(top))
-    tell_cost(record, answer, [("metric", record.metric), ("on untouched rows", f"{record.baseline:.4g}")])
+    tell_cost(record, answer, [("metric", record.metric), (told, f"{record.baseline:.4g}")])
 
 
 def _found(source: Source, material: Material, asked: _Asked) -> Importance:
@@ -78,8 +83,8 @@ def _found(source: Source, material: Material, asked: _Asked) -> Importance:
 
     table = read_rows(material.data, material.label)
     rows, model = table.take(choose(material.rows, len(table), table.source)), source.load()
-    shap = isinstance(asked.method, resolve("ShapImportance"))
-    if rows.y is None and not shap:
+    shap, judged = (isinstance(asked.method, resolve(name)) for name in ("ShapImportance", "PermutationImportance"))
+    if rows.y is None and judged:
         raise InputError("this needs the true labels: name their column with --label, or take --method ShapImportance.")
     with doubting(table), screen.waiting("asking the model"):
         x, names = suited(model, rows.x)
@@ -87,12 +92,22 @@ def _found(source: Source, material: Material, asked: _Asked) -> Importance:
         record: Importance = resolve("importance")(
             model,
             x,
-            None if shap else rows.y,
-            asked.method,
+            rows.y if judged else None,
+            _by_number(asked.method, names),
             metric=asked.metric,
             groups=asked.groups,
             target=asked.target,
             background=None if reference is None else reference.x,
             masker=asked.masker,
         )
-    return record if names is None or asked.groups else dataclasses.replace(record, names=names)
+    if names is None or asked.groups:
+        return record
+    beside = getattr(asked.method, "beside", None)
+    metric = f"{record.metric.partition(' with ')[0]} with {beside}" if beside in names else record.metric
+    return dataclasses.replace(record, names=names, metric=metric)
+
+
+def _by_number(method: Any, names: tuple[str, ...] | None) -> Any:
+    """The method for a model that was fitted to an array, whose columns have names in the file alone."""
+    beside = getattr(method, "beside", None)
+    return method if names is None or beside not in names else dataclasses.replace(method, beside=names.index(beside))

@@ -330,10 +330,10 @@ class Importance(Record):
 
     mean: np.ndarray  # (p,)
     stderr: np.ndarray  # (p,)
-    samples: np.ndarray  # (p, repeats), or (p, rows) where values are summed up
+    samples: np.ndarray  # (p, repeats), or (p, rows) where values are summed up, or of the jackknife's pseudo-values
     names: tuple[str, ...]
     metric: str
-    baseline: float  # the metric on the untouched data, or the mean base value
+    baseline: float  # the metric on the untouched data, or the mean base value, or the mean score
 
     def top(self, k: int = 5) -> list[tuple[str, float]]:
         order = np.argsort(-self.mean, kind="stable")[:k]
@@ -348,8 +348,9 @@ class Importance(Record):
         return np.stack([self.mean - reach, self.mean + reach], axis=1)
 
     def ranks(self, level: float = 0.95) -> np.ndarray:
-        """(p,) 1 + how many features are more important beyond doubt: their interval lies above this one's. Ties are ties."""
-        low, high = self.interval(level).T
+        """(p,) 1 + how many features are more important beyond doubt: their interval lies above this one's. Ties are ties, and
+        a feature of which nothing is known comes after all others."""
+        low, high = np.where(np.isnan(self.mean), -np.inf, self.interval(level).T)
         return 1 + (low[None, :] > high[:, None]).sum(axis=1)
 
     def to_frame(self) -> pd.DataFrame:

@@ -71,6 +71,7 @@ METHODS = {
     "TreeShap": "pellucid.methods.shapley.tree",
     "PermutationImportance": "pellucid.methods.effect.permutation",
     "ShapImportance": "pellucid.methods.effect.shap_importance",
+    "FriedmanH": "pellucid.methods.effect.friedman_h",
     "PartialDependence": "pellucid.methods.effect.partial_dependence",
     "AccumulatedLocalEffects": "pellucid.methods.effect.accumulated_local_effects",
     "Anchors": "pellucid.methods.anchor.anchors",

@@ -1,4 +1,6 @@
-"""What would it cost? One row and then two are explained for real; the difference is the price of each further row."""
+"""What would it cost? One row and then two are explained for real; the difference is the price of each further row.
+
+`FriedmanH` explains no rows, and its cost goes by their square: its model rows are counted beforehand."""
 
 from __future__ import annotations
 
@@ -7,8 +9,11 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from pellucid.core import spelling
 from pellucid.core.budget import Budget, Cost, Meter, as_budget
 from pellucid.core.frames import is_frame
+from pellucid.methods.effect.friedman_h import FriedmanH
+from pellucid.methods.effect.interaction import price
 from pellucid.methods.run import explain
 from pellucid.models.text import as_texts
 
@@ -18,6 +23,10 @@ def estimate(
 ) -> Cost:
     """See `pellucid.api.estimate`."""
     clock = as_budget(budget).clock
+    made = spelling.parse(method) if isinstance(method, str) else method
+    made = FriedmanH() if made is FriedmanH else made
+    if isinstance(made, FriedmanH):
+        return price(model, x, made, arguments.get("target"), clock)
     n = x.shape[0] if issparse(x) else len(x)
     one = _measure(model, _head(x, 1), method, clock, _extra_head(extra, 1), arguments)
     if n < 2:

@@ -44,7 +44,7 @@ def effect(
     axes = _axes(chosen, variables, grid)
     with ready.adapter.session():
         f, scores = ready.bind(target, meter)
-        _check_same(f.pick.target)
+        check_same(f.pick.target)
         responses = Varied(f, walked(f, scores))
         found = chosen.measure(responses, axes)
     warnings = [*found.warnings, *(said for axis in axes for said in axis.warnings)]
@@ -82,9 +82,10 @@ def as_effect_method(method: Any) -> EffectMethod:
     return made
 
 
-def walked(f: BlackBox, scores: np.ndarray) -> Any:
-    """The question that a tree ensemble answers for a whole grid in one walk per row; None for any other model."""
-    if len(scores) < _MANY // _POINTS or not isinstance(f.adapter, EstimatorAdapter):
+def walked(f: BlackBox, scores: np.ndarray, points: int = _POINTS) -> Any:
+    """The question that a tree ensemble answers for a whole grid in one walk per row; None for any other model, and for so
+    few rows at so few points that it does not pay."""
+    if len(scores) * points < _MANY or not isinstance(f.adapter, EstimatorAdapter):
         return None
     from pellucid.models.tree.question import ask
 
@@ -96,7 +97,7 @@ def walked(f: BlackBox, scores: np.ndarray) -> Any:
         return None
 
 
-def _check_same(target: Target) -> None:
+def check_same(target: Target) -> None:
     """A mean over rows wants one number for all of them."""
     labels = {Class: ("label",), Margin: ("a", "b")}.get(type(target), ())
     if any(isinstance(getattr(target, label), tuple) for label in labels):
@@ -112,6 +113,7 @@ class Varied:
 
     f: BlackBox
     trees: Any = None  # the question to a tree ensemble, where the model is one
+    many: int = _MANY  # varied rows from which it is walked
 
     @property
     def x(self) -> np.ndarray:
@@ -123,7 +125,7 @@ class Varied:
         return np.zeros(self.x.shape[1], bool) if schema is None else schema.coded
 
     def __call__(self, places: tuple[int, ...], points: np.ndarray) -> np.ndarray:
-        if self.trees is not None and len(points) * len(self.x) >= _MANY:
+        if self.trees is not None and len(points) * len(self.x) >= self.many:
             from pellucid.models.tree.free import curves
 
             return curves(self.trees, places, points)

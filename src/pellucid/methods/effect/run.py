@@ -14,6 +14,8 @@ from pellucid.core.groups import grouped
 from pellucid.core.maskers import column_names
 from pellucid.core.method import Method
 from pellucid.core.records import Importance
+from pellucid.methods.effect.friedman_h import FriedmanH
+from pellucid.methods.effect.interaction import of_interaction
 from pellucid.methods.effect.permutation import PermutationImportance
 from pellucid.methods.effect.scoring import as_metric, as_truth
 from pellucid.methods.effect.seen import trained_on
@@ -39,18 +41,24 @@ def importance(
     groups: Mapping[str, Sequence[str | int]] | None = None,
     **values: Any,
 ) -> Importance:
-    """See `pellucid.api.importance`. `values`: target, background and masker of the values that are summed up."""
+    """See `pellucid.api.importance`. `values`: target, background and masker of values that are summed up; target of H."""
     chosen = as_method(method)
     given = {name: value for name, value in values.items() if value is not None}
+    if metric is not None and not isinstance(chosen, PermutationImportance):
+        raise MethodError(f"{type(chosen).__name__} measures no performance, so it takes no metric: leave metric=None.")
     if isinstance(chosen, ShapImportance):
-        if metric is not None:
-            raise MethodError("ShapImportance measures no performance, so it takes no metric: leave metric=None.")
         return of_values(model, X, chosen, groups or {}, given)
+    target = given.pop("target", None) if isinstance(chosen, FriedmanH) else None
     if given:
+        does = (
+            "puts rows at one another's points" if isinstance(chosen, FriedmanH) else "shuffles X and measures a metric"
+        )
         raise MethodError(
-            f"{type(chosen).__name__} shuffles X and measures a metric, so it takes no {' or '.join(given)}: leave it out, "
+            f"{type(chosen).__name__} {does}, so it takes no {' or '.join(given)}: leave it out, "
             "or ask for ShapImportance()."
         )
+    if isinstance(chosen, FriedmanH):
+        return of_interaction(model, X, chosen, groups or {}, target)
     return _of_shuffling(model, X, y, chosen, metric, groups or {})
 
 
@@ -92,12 +100,12 @@ def _of_shuffling(
     )
 
 
-def as_method(method: Any) -> PermutationImportance | ShapImportance:
+def as_method(method: Any) -> PermutationImportance | ShapImportance | FriedmanH:
     """A method value of what a user may give: None, a spelling, a class, a value."""
     given = PermutationImportance if method is None else method
-    says = "does not measure importance: give PermutationImportance() or ShapImportance()."
-    made: PermutationImportance | ShapImportance = spelling.as_value(
-        given, (PermutationImportance, ShapImportance), says
+    says = "does not measure importance: give PermutationImportance(), ShapImportance() or FriedmanH()."
+    made: PermutationImportance | ShapImportance | FriedmanH = spelling.as_value(
+        given, (PermutationImportance, ShapImportance, FriedmanH), says
     )
     return made
 
