@@ -277,7 +277,7 @@ def test_the_command_explains_by_the_four_methods_of_the_figure(tmp_path, made):
     lacking = run("--data", folder / "dicom")
     assert lacking.exit_code == 2 and "there is no key patches.key" in lacking.output
     assert not (folder / "patches.key").exists()
-    methods = {one.name: one.method for one in module.guide(SIZE, "layer3")}
+    methods = {one.name: one.method for one in module.figure_methods(SIZE, "layer3")}
     assert methods["Integrated gradients (air)"].baseline == methods["Occlusion (air)"].baseline == -1.0
     other = run("--xai", "Saliency(), InputXGradient", "--device", "cpu")
     assert other.exit_code == 0, other.output

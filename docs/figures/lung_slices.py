@@ -26,7 +26,7 @@ def main(folder: Path) -> None:
     said = lung_ct.predict(network, lung_ct.load(patches, rows["name"]), "cpu")
     row = rows.iloc[said.argmax()]  # the surest nodule of the test patients
     x, place = lung_ct.load(patches, [row["name"]]), lung_ct.place_of(patches, row)
-    methods = lung_ct.guide(recipe.size, lung_ct.map_layer(network, recipe.size))
+    methods = lung_ct.figure_methods(recipe.size, lung_ct.map_layer(network, recipe.size))
     maps = {one.name: pc.explain(network, x, one.method, target=1) for one in methods}
     words = f"the surest nodule of the test patients, probability {said.max():.2f}; the box is the patch"
     for _, hu in lung_ct.contexts(patches, data, key, [place], lung_ct.Tally()):

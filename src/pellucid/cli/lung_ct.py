@@ -8,12 +8,9 @@ from typing import Any
 
 import click
 
-from pellucid.cli.kinds import METHOD, POLICY
+from pellucid.cli.lung_ct_looks import evaluate, visualise
+from pellucid.cli.lung_ct_options import FILE, FOLDER, takes_device, takes_key, takes_out, takes_patches
 from pellucid.cli.lung_ct_pages import audit, card
-
-_FOLDER = click.Path(file_okay=False, path_type=Path)
-_FILE = click.Path(dir_okay=False, path_type=Path)
-_KEY_HELP = "The key of pseudonyms; OUT.key unless given, drawn if there is none."
 
 
 @click.group(name="lung-ct", short_help="Lung nodules in CT, from DICOM on.")
@@ -26,11 +23,13 @@ def lung_ct() -> None:
     pellucid lung-ct train --patches patches --out network
     pellucid lung-ct evaluate --network network --patches patches --out results
     pellucid lung-ct visualise --network network --patches patches --out seen --data dicom
+    pellucid lung-ct audit --network network --patches patches --out audit --budget 10m
+    pellucid lung-ct card --network network --patches patches --results results --audit audit --out card
     """
 
 
 @lung_ct.command(short_help="Synthetic chests to try it all on.")
-@click.option("--out", type=_FOLDER, required=True, metavar="FOLDER", help="A new folder.")
+@takes_out("A new folder.")
 @click.option("--patients", type=click.IntRange(1), default=24, show_default=True, metavar="N", help="How many.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of everything that is drawn.")
 def phantom(out: Path, patients: int, seed: int) -> None:
@@ -48,7 +47,7 @@ def phantom(out: Path, patients: int, seed: int) -> None:
 @lung_ct.command(short_help="CT series from the archive.")
 @click.option(
     "--manifest",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     metavar="FILE.tcia",
     help="The series, as the archive's web site lists them.",
 )
@@ -57,11 +56,9 @@ def phantom(out: Path, patients: int, seed: int) -> None:
     "--collection", default="LIDC-IDRI", show_default=True, metavar="NAME", help="Where patients are looked for."
 )
 @click.option("--server", default=None, metavar="URL", help="Another server that speaks NBIA's REST protocol.")
-@click.option("--have", type=_FOLDER, metavar="FOLDER", help="Series that are on disk; they are not asked for.")
-@click.option(
-    "--out", type=_FOLDER, required=True, metavar="FOLDER", help="A folder for each series; goes on if begun."
-)
-@click.option("--key", type=_FILE, metavar="FILE", help=_KEY_HELP)
+@click.option("--have", type=FOLDER, metavar="FOLDER", help="Series that are on disk; they are not asked for.")
+@takes_out("A folder for each series; goes on if begun.")
+@takes_key
 @click.option(
     "--workers", type=click.IntRange(1, 16), default=4, show_default=True, metavar="N", help="Series at a time."
 )
@@ -102,9 +99,9 @@ def download(
 
 
 @lung_ct.command(short_help="Series and readings become patches.")
-@click.option("--data", type=_FOLDER, required=True, metavar="FOLDER", help="DICOM files, in whatever folders.")
-@click.option("--readings", type=_FOLDER, required=True, metavar="FOLDER", help="The readers' XML files.")
-@click.option("--out", type=_FOLDER, required=True, metavar="FOLDER", help="Patches and their index; goes on if begun.")
+@click.option("--data", type=FOLDER, required=True, metavar="FOLDER", help="DICOM files, in whatever folders.")
+@click.option("--readings", type=FOLDER, required=True, metavar="FOLDER", help="The readers' XML files.")
+@takes_out("Patches and their index; goes on if begun.")
 @click.option("--size", type=click.IntRange(8), default=64, show_default=True, metavar="N", help="Voxels along a side.")
 @click.option("--step", type=float, default=1.0, show_default=True, metavar="MM", help="The side of a voxel.")
 @click.option(
@@ -130,12 +127,7 @@ def download(
     help="Patients in training, validation and test.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the split and of background places.")
-@click.option(
-    "--key",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="The key of pseudonyms; OUT.key unless given, drawn if there is none.",
-)
+@takes_key
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, metavar="N", help="Scans at a time.")
 def prepare(data: Path, readings: Path, out: Path, key: Path | None, workers: int, **recipe: Any) -> None:
     """Read, resample, find lungs and nodules, cut patches, split by patient; what cannot be used is told by reason."""
@@ -156,8 +148,8 @@ def prepare(data: Path, readings: Path, out: Path, key: Path | None, workers: in
 
 
 @lung_ct.command(short_help="Patches become a network.")
-@click.option("--patches", type=_FOLDER, required=True, metavar="FOLDER", help="What `prepare` wrote.")
-@click.option("--out", type=_FOLDER, required=True, metavar="FOLDER", help="The network and its log; goes on if begun.")
+@takes_patches
+@takes_out("The network and its log; goes on if begun.")
 @click.option(
     "--network",
     type=click.Choice(["resnet18", "narrow"]),
@@ -165,7 +157,7 @@ def prepare(data: Path, readings: Path, out: Path, key: Path | None, workers: in
     show_default=True,
     help="narrow: for phantoms.",
 )
-@click.option("--weights", type=_FILE, metavar="FILE", help="MedicalNet's ResNet-18, .pth or .safetensors.")
+@click.option("--weights", type=FILE, metavar="FILE", help="MedicalNet's ResNet-18, .pth or .safetensors.")
 @click.option(
     "--upper",
     type=click.Choice(["all", "layer1", "layer2", "layer3", "layer4"]),
@@ -182,7 +174,7 @@ def prepare(data: Path, readings: Path, out: Path, key: Path | None, workers: in
 )
 @click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), help="auto: half on a GPU.")
 @click.option("--seed", type=int, help="Of everything that is drawn; 0.")
-@click.option("--device", metavar="NAME", help="cpu, cuda or cuda:1; a GPU if there is one.")
+@takes_device
 def train(
     patches: Path, out: Path, network: str, weights: Path | None, upper: str | None, device: str | None, **more: Any
 ) -> None:
@@ -211,130 +203,5 @@ def train(
         click.echo(f"validation AUC {told['validation_auc']:.3f} in {where}: {out / 'model.safetensors'}")
 
 
-@lung_ct.command(short_help="How good is the network?")
-@click.option("--network", type=_FOLDER, required=True, metavar="FOLDER", help="What `train` wrote.")
-@click.option("--patches", type=_FOLDER, required=True, metavar="FOLDER", help="What `prepare` wrote.")
-@click.option("--out", type=_FOLDER, required=True, metavar="FOLDER", help="Predictions and the assessment.")
-@click.option(
-    "--split",
-    type=click.Choice(["train", "validation", "test"]),
-    default="test",
-    show_default=True,
-    help="Which patients.",
-)
-@click.option("--name", "names", multiple=True, metavar="NAME", help="Single patches instead of a split; repeat.")
-@click.option("--batch", type=click.IntRange(1), default=16, show_default=True, metavar="N", help="Patches at a time.")
-@click.option(
-    "--explain-when",
-    "policy",
-    type=POLICY,
-    metavar="POLICY",
-    help="Explain what it calls for, as in 'ExplainWhen(above=0.5, lead=0.3, seconds=60)'.",
-)
-@click.option("--explain-by", type=METHOD, metavar="METHOD", help="How; Grad-CAM unless given.")
-@click.option("--device", metavar="NAME", help="cpu, cuda or cuda:1; a GPU if there is one.")
-@click.option("--xai", metavar="METHODS", help="Judge methods: all, or names and spellings with commas between them.")
-@click.option(
-    "--most", type=click.IntRange(1), default=24, show_default=True, metavar="N", help="Nodules they explain at most."
-)
-@click.option("--report", is_flag=True, help="A page of it all, report.html.")
-def evaluate(
-    out: Path,
-    names: tuple[str, ...],
-    batch: int,
-    policy: Any,
-    explain_by: Any,
-    xai: str | None,
-    most: int,
-    report: bool,
-    **more: Any,
-) -> None:
-    """Predict a split or single patches; AUC, calibration, and sensitivity at fixed false positives.
-
-    With --xai, nodules are explained and the methods judged: seconds beside one forward pass, memory, stability, deletion and
-    insertion against random orders, and whether maps lie where the readers drew. What is finished is kept, and not computed again.
-    """
-    from pellucid.studies import lung_ct as study
-
-    found = study.evaluate(folder=out, names=names, batch=batch, **more)
-    for line in found.lines() if found else ["patches of one class: predictions, and nothing to assess"]:
-        click.echo(line)
-    click.echo(f"written: {out / 'predictions.csv'}")
-    if policy is not None:
-        made = study.explain_when(more["network"], more["patches"], out, policy, explain_by, device=more["device"])
-        for line in made.sentences():
-            click.echo(line)
-        click.echo(f"written: {out / 'selection.csv'}, maps in {out / 'explained'}")
-    if xai:
-        _explain(out, methods=xai, names=names, most=most, **more)
-    if report:
-        click.echo(f"written: {study.write_report(out)}")
-
-
-def _explain(out: Path, **more: Any) -> None:
-    """Methods side by side, and their table on the screen."""
-    from pellucid.cli import screen
-    from pellucid.studies import lung_ct as study
-
-    with screen.steps() as tell:
-        found = study.benchmark(folder=out, heard=tell, **more)
-    made = screen.table("method", *_SHOWN, right=list(_SHOWN))
-    for line in found.lines:
-        made.add_row(line.name, *(_cell(getattr(line, field), way) for field, way in _SHOWN.values()))
-    screen.out().print(made)
-    for line in found.lines:
-        if line.failed:
-            click.echo(f"{line.name} failed: {line.failed}")
-    click.echo(f"written: {out / 'explanations.csv'}")
-
-
-_SHOWN = {
-    "ms": ("seconds", lambda seconds: f"{1e3 * seconds:.3g}"),
-    "forwards": ("forwards", "{:.3g}".format),
-    "stable": ("centred_cosine", "{:.2f}".format),
-    "deletion": ("deletion_ahead", "{:+.2g}".format),
-    "insertion": ("insertion_ahead", "{:+.2g}".format),
-    "points": ("pointing", "{:.0%}".format),
-    "mass": ("mass", "{:.0%}".format),
-}
-
-
-def _cell(value: float, way: Any) -> str:
-    return way(value) if value == value else "-"
-
-
-@lung_ct.command(short_help="Maps as arrays, pictures and NIfTI.")
-@click.option("--network", type=_FOLDER, required=True, metavar="FOLDER", help="What `train` wrote.")
-@click.option("--patches", type=_FOLDER, required=True, metavar="FOLDER", help="What `prepare` wrote.")
-@click.option("--out", type=_FOLDER, required=True, metavar="FOLDER", help="Maps and pictures; goes on if begun.")
-@click.option("--data", type=_FOLDER, metavar="FOLDER", help="The DICOM files, to show maps within whole slices.")
-@click.option("--key", type=_FILE, metavar="FILE", help="The key of pseudonyms; PATCHES.key unless given.")
-@click.option(
-    "--split",
-    type=click.Choice(["train", "validation", "test"]),
-    default="test",
-    show_default=True,
-    help="Whose nodules.",
-)
-@click.option("--name", "names", multiple=True, metavar="NAME", help="Single patches instead of a split; repeat.")
-@click.option("--most", type=click.IntRange(1), default=24, show_default=True, metavar="N", help="Nodules of a split.")
-@click.option("--xai", "methods", metavar="METHODS", help="all, or names and spellings with commas; the guide's four.")
-@click.option("--device", metavar="NAME", help="cpu, cuda or cuda:1; a GPU if there is one.")
-def visualise(patches: Path, out: Path, data: Path | None, key: Path | None, **more: Any) -> None:
-    """Explain nodules: maps as .npy and NIfTI, figures of methods by planes; with --data within whole slices of the scan."""
-    from pellucid.cli import screen
-    from pellucid.studies import lung_ct as study
-
-    key = key or patches.with_name(f"{patches.name}.key")
-    if data is not None and not key.is_file():
-        raise click.UsageError(f"there is no key {key.name}: --key FILE, the one that `prepare` used.")
-    pseudonyms = study.Pseudonyms.kept_in(key) if data is not None else None
-    with screen.progress("patches", unit="patches") as done:
-        tally = study.visualise(patches=patches, folder=out, data=data, pseudonyms=pseudonyms, progress=done, **more)
-    for line in tally.lines():
-        click.echo(line)
-    click.echo(f"written: {out}")
-
-
-lung_ct.add_command(audit)
-lung_ct.add_command(card)
+for step in (evaluate, visualise, audit, card):
+    lung_ct.add_command(step)

@@ -54,7 +54,7 @@ from pellucid.studies.lung_ct.selective import explain_when
 from pellucid.studies.lung_ct.series import Scan, Series, find, read
 from pellucid.studies.lung_ct.train import train
 from pellucid.studies.lung_ct.tried import Tried, standard, tried
-from pellucid.studies.lung_ct.visualise import guide, visualise
+from pellucid.studies.lung_ct.visualise import figure_methods, visualise
 
 __all__ = [
     "SPLITS",
@@ -91,8 +91,8 @@ __all__ = [
     "explain_when",
     "explained_rows",
     "figure",
+    "figure_methods",
     "find",
-    "guide",
     "in_whole",
     "listed",
     "load",

@@ -81,7 +81,7 @@ def slug(method: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", method.lower().replace("+", "-plus")).strip("-")
 
 
-def guide(size: int, layer: str) -> tuple[Tried, ...]:
+def figure_methods(size: int, layer: str) -> tuple[Tried, ...]:
     """The rows of the figure: two class activation maps, integrated gradients and occlusion, both of these from air"""
     known = {one.name: one for one in standard(size, layer)}
     return tuple(known[name] for name in ("Grad-CAM++", "Grad-CAM", "Integrated gradients (air)", "Occlusion (air)"))
@@ -103,7 +103,7 @@ def visualise(
 ) -> Tally:
     """Explain at most so many nodules of a split, or the patches of these names, for the eye; what was done and what was refused
 
-    `methods` are those of `guide`, names and spellings with commas between them ("all": those of the benchmark), or methods under
+    `methods` are those of `figure_methods`, names and spellings with commas between them ("all": those of the benchmark), or methods under
     names of your own. `data` is the DICOM folder, for context.
     """
     if (data is None) != (pseudonyms is None):
@@ -131,7 +131,7 @@ def _chosen(methods: str | Sequence[Tried] | None, model: Any, size: int) -> dic
     layer = map_layer(model, size) if methods is None or isinstance(methods, str) else ""
     if isinstance(methods, str):
         methods = tried(methods, size, layer)
-    methods = guide(size, layer) if methods is None else methods
+    methods = figure_methods(size, layer) if methods is None else methods
     if len({slug(one.name) for one in methods}) < len(methods) or not methods:
         names = ", ".join(one.name for one in methods)
         raise InputError(f"methods {names!r}: give at least one, under names that differ in more than punctuation.")
