@@ -103,8 +103,8 @@ def visualise(
 ) -> Tally:
     """Explain at most so many nodules of a split, or the patches of these names, for the eye; what was done and what was refused
 
-    `methods` are those of `figure_methods`, names and spellings with commas between them ("all": those of the benchmark), or methods under
-    names of your own. `data` is the DICOM folder, for context.
+    `methods` are those of `figure_methods`, names and spellings with commas between them ("all": those of the benchmark), or
+    methods under names of your own. `data` is the DICOM folder, for context.
     """
     if (data is None) != (pseudonyms is None):
         raise InputError("context needs both the DICOM folder and the key of the pseudonyms by which scans are found.")
