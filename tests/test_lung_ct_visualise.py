@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from matplotlib.figure import Figure
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("monai")
+MetaTensor = pytest.importorskip("monai.data").MetaTensor
 nibabel = pytest.importorskip("nibabel")
 
 import lung_seen  # noqa: E402
@@ -20,7 +20,8 @@ import pellucid as pc  # noqa: E402
 from pellucid.cli.app import app  # noqa: E402
 from pellucid.core.errors import InputError  # noqa: E402
 from pellucid.studies import lung_ct  # noqa: E402
-from pellucid.studies.lung_ct import geometry, network  # noqa: E402
+from pellucid.studies.lung_ct import network  # noqa: E402
+from pellucid.studies.lung_ct.geometry import to_voxels, to_world  # noqa: E402
 
 module = importlib.import_module("pellucid.studies.lung_ct.visualise")  # the function goes by the same name
 CHEST = lung_seen.small_chest()
@@ -94,6 +95,8 @@ def test_arrays_are_the_maps_and_facts_say_how_they_were_made(made, tmp_path, op
     said = torch.softmax(lung_seen.planted()(torch.as_tensor(x)), 1)[0, 1].item()
     assert told["probability"] == pytest.approx(said) and told["network"] == "planted"
     place = lung_ct.place_of(folder / "patches", row)
+    for (maps, *_), _ in quick:  # of the patch, and in context
+        assert all(np.array_equal(record.affine, place.own) for record in maps.values()) and len(maps) == len(METHODS)
     for line, (name, method) in zip(told["maps"], METHODS.items(), strict=True):
         record = pc.explain(lung_seen.planted(), x, method, target=1)
         values = np.load(tmp_path / line["array"])
@@ -117,6 +120,7 @@ def test_the_dashed_box_holds_the_patch_in_every_plane(way, tmp_path):
     row, hu = lung_seen.kept(tmp_path, lung_seen.taken(CHEST, way), NODULE.centre)
     place = lung_ct.place_of(tmp_path / "patches", row)
     x = lung_ct.load(tmp_path / "patches", [row["name"]])
+    x = MetaTensor(torch.as_tensor(x), affine=torch.as_tensor(np.diag([-1.0, -1, 1, 1]) @ place.own))
     maps = {name: pc.explain(lung_seen.planted(), x, method, target=1) for name, method in METHODS.items()}
     window = lung_ct.Recipe.of(tmp_path / "patches").window
     whole, alone = lung_ct.figure(maps, place, hu, window), lung_ct.figure(maps, place)
@@ -139,7 +143,7 @@ def test_figures_of_one_patient_are_the_same_whichever_way_the_series_was_taken(
         row, hu = lung_seen.kept(tmp_path / way, lung_seen.taken(CHEST, way), NODULE.centre)
         place = lung_ct.place_of(tmp_path / way / "patches", row)
         patch = lung_ct.load(tmp_path / way / "patches", [row["name"]])
-        record = pc.Attribution.from_arrays(patch + 1, data=patch, target=1)
+        record = pc.Attribution.from_arrays(patch + 1, data=patch, target=1, affine=place.own)
         ax = lung_ct.figure({"itself": record}, place, hu, (-1000.0, 400.0)).axes[1]
         found[way] = [ax.texts[i].get_text() for i in range(12)], boxes(ax), layers(ax, "gray")
     (letters, placed, scans), *others = found.values()
@@ -156,8 +160,9 @@ def test_the_figure_has_a_row_for_the_scan_and_each_method_and_one_key(made):
     folder, row, hu = made
     place, x = lung_ct.place_of(folder / "patches", row), lung_ct.load(folder / "patches", [row["name"]])
     values = np.random.default_rng(0).standard_normal((1, 1, SIZE, SIZE, SIZE))
-    maps = {name: pc.Attribution.from_arrays(values * k, data=x, target=1) for k, name in ((1, "one"), (5, "two"))}
-    maps["flat"] = pc.Attribution.from_arrays(np.ones_like(values), data=x, target=1)
+    wanted = {"one": values, "two": 5 * values, "flat": np.ones_like(values)}
+    given = {"data": x, "target": 1, "affine": place.own}
+    maps = {name: pc.Attribution.from_arrays(map_, **given) for name, map_ in wanted.items()}
     sheet = lung_ct.figure(maps, place, hu, (-1000.0, 400.0), "a caption")
     *rows, key = sheet.axes
     names = [ax.get_ylabel().split("\n") for ax in rows]
@@ -301,10 +306,10 @@ def test_places_count_from_the_patch_into_the_patient(made):
     folder, row, hu = made
     place = lung_ct.place_of(folder / "patches", row)
     assert place.shape == hu.shape and place.size == SIZE
-    np.testing.assert_allclose(geometry.to_voxels(place.affine, place.millimetres((0, 0, 0))), place.first)
+    np.testing.assert_allclose(to_voxels(place.affine, to_world(place.own, (0, 0, 0))), place.first)
     assert np.abs(place.centre - place.middle).max() <= 0.5
-    np.testing.assert_allclose(place.millimetres((8, 8, 8)), NODULE.centre, atol=1.01)
-    steps = place.millimetres((1, 2, 3)) - place.millimetres((0, 0, 0))
+    np.testing.assert_allclose(to_world(place.own, (8, 8, 8)), NODULE.centre, atol=1.01)
+    steps = to_world(place.own, (1, 2, 3)) - to_world(place.own, (0, 0, 0))
     np.testing.assert_allclose(
         steps, (6, 4, 2), atol=1e-9
     )  # left, back, head of a grid of 2 mm along the patient's axes

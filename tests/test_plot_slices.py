@@ -336,6 +336,8 @@ def test_what_cannot_be_drawn_is_said():
         ({"at": (1, 2)}, "at="),
         ({"affine": np.eye(3)}, r"affine of shape \(3, 3\)"),
         ({"affine": np.zeros((4, 4))}, "can be inverted"),
+        ({"affine": PLAIN.T}, "transposed"),
+        ({"affine": PLAIN[None]}, r"affine of shape \(1, 4, 4\): give \(4, 4\), from"),
         ({"spacing": (1, 0, 1)}, "spacing="),
         ({"spacing": (1, 1, 1), "affine": PLAIN}, "one of the two"),
         ({"within": (whole, (0, 0.5, 0))}, "whole numbers"),

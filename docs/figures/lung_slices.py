@@ -5,6 +5,7 @@ python docs/figures/lung_slices.py FOLDER        a folder for the phantom, the p
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -27,7 +28,8 @@ def main(folder: Path) -> None:
     row = rows.iloc[said.argmax()]  # the surest nodule of the test patients
     x, place = lung_ct.load(patches, [row["name"]]), lung_ct.place_of(patches, row)
     methods = lung_ct.figure_methods(recipe.size, lung_ct.map_layer(network, recipe.size))
-    maps = {one.name: pc.explain(network, x, one.method, target=1) for one in methods}
+    made = {one.name: pc.explain(network, x, one.method, target=1) for one in methods}
+    maps = {name: dataclasses.replace(record, affine=place.own) for name, record in made.items()}
     words = f"the surest nodule of the test patients, probability {said.max():.2f}; the box is the patch"
     for _, hu in lung_ct.contexts(patches, data, key, [place], lung_ct.Tally()):
         sheet = lung_ct.figure(maps, place, hu, recipe.window, words)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
+from pellucid.core.affine import affine_for, affine_of, checked_affine
 from pellucid.core.budget import Receipt
 from pellucid.core.errors import InputError
 from pellucid.core.schema import Schema
@@ -97,6 +98,8 @@ class Attribution(Record):
     `done` is False for rows that a budget left out (their values are NaN); `fit` the local R2 of a surrogate.
     Of texts, `values` (n, t) has one value per part, 0 where a text has fewer parts than others, `data` (n, t) says what the
     parts are, `mask` (n, t) is False where there is none or where the model never sees it, `texts` are the texts themselves.
+    Of volumes, `affine` (4, 4), or (n, 4, 4) where rows differ, takes voxels, axis by axis, to the patient's millimetres (left,
+    back, head), as in `plot.slices`; it is kept where the input carries one, and None where nothing is known.
     """
 
     values: np.ndarray = per_row()
@@ -116,9 +119,28 @@ class Attribution(Record):
     layout: Layout = "table"
     target: Target | None = None
     method: Any = None
+    affine: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if self.affine is None:
+            return
+        if not self.is_volume:
+            raise InputError(
+                f"an affine is for volumes; this record's layout is {self.layout!r} with rows of shape {self.data.shape[1:]}: "
+                "leave it out, or give data (n, channels, depth, height, width)."
+            )
+        object.__setattr__(self, "affine", checked_affine(self.affine, len(self)))
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def _selected(self, index: np.ndarray) -> dict[str, Any]:
+        return {**super()._selected(index), "affine": affine_for(index, self.affine)}
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether the input has three axes in space."""
+        return self.layout not in ("table", "tokens") and len(self.spatial) == 3
 
     @property
     def spatial(self) -> tuple[int, ...]:
@@ -214,10 +236,12 @@ class Attribution(Record):
         base_values: Any = None,
         scores: Any = None,
         names: Any = None,
+        affine: Any = None,
     ) -> Attribution:
         """A record of what another library computed: values and data (n, *features), base_values and scores (n,).
 
-        SHAP's multi-output values `(n, p, k)` and captum's tensors are arrays too: give one output's part, detached.
+        SHAP's multi-output values `(n, p, k)` and captum's tensors are arrays too: give one output's part, detached. Of volumes
+        `affine` says where they lie (None: as the data says, if it is a MONAI `MetaTensor`).
         """
         from pellucid.core.inputs import plain_array, plain_data
 
@@ -229,6 +253,7 @@ class Attribution(Record):
         if not np.isfinite(array).all():
             raise InputError("values hold NaN or infinity: an attribution is a finite number in every cell.")
         n, layout = len(array), _layout(array, cells)
+        carried = affine_of(data) if cells.ndim == 5 else None
         base = _column_of("base_values", base_values, n)
         score = _column_of("scores", scores, n)
         return cls(
@@ -242,6 +267,7 @@ class Attribution(Record):
             schema=schema,
             layout=layout,
             target=None if target is None else as_target(target, default=None),  # type: ignore[arg-type]
+            affine=carried if affine is None else affine,
             receipt=Receipt(method="from_arrays"),
         )
 

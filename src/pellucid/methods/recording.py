@@ -78,6 +78,7 @@ def record(
         layout=layout_of(inputs, ids=getattr(ready.adapter, "reads_ids", False)),
         target=f.pick.target,
         method=method,
+        affine=inputs.affine,
         receipt=receipt(method, meter, packages=ready.adapter.packages, **facts),
     )
 

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from pellucid.core.affine import affine_for
 from pellucid.core.budget import Meter
 from pellucid.core.errors import InputError, ModelError, PellucidError, TargetError
 from pellucid.core.frames import Codec
@@ -184,11 +185,13 @@ class Inputs:
     batch_size: int | None = None
     told: Told | None = None  # of token ids: the texts that they came from
     warnings: tuple[str, ...] = ()
+    affine: np.ndarray | None = None  # of volumes: from voxels to millimetres
 
     def take(self, rows: slice | np.ndarray) -> Inputs:
         """Some of the rows."""
         extra = {name: value[rows] for name, value in self.extra.items()}
-        return replace(self, x=self.x[rows], extra=extra, form=self.form.take(rows))
+        affine = affine_for(rows, self.affine)
+        return replace(self, x=self.x[rows], extra=extra, form=self.form.take(rows), affine=affine)
 
     @property
     def readable(self) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from pellucid.core.affine import affine_of, checked_affine
 from pellucid.core.budget import Meter
 from pellucid.core.errors import InputError, ModelError, TargetError
 from pellucid.core.frames import Codec, is_frame
@@ -101,7 +102,8 @@ def prepare(
     if expected is not None and cells.ndim == 2 and features[0] != expected:
         raise InputError(f"x has {features[0]} features, the model was fitted with {expected}.")
     form, adapter.names = Form(adapter.channels(cells), None, own), own
-    return Prepared(adapter, Inputs(cells, reference, form, None, _extras(extra, len(cells)), batch_size))
+    extras, affine = _extras(extra, len(cells)), _affine_of(x, cells, form)
+    return Prepared(adapter, Inputs(cells, reference, form, None, extras, batch_size, affine=affine))
 
 
 def _prepare_sparse(
@@ -228,6 +230,12 @@ def _extras(extra: dict[str, Any] | None, n: int) -> dict[str, np.ndarray]:
         if len(value) != n:
             raise InputError(f"extra input {name!r} has {len(value)} rows, x has {n}.")
     return made
+
+
+def _affine_of(x: Any, cells: np.ndarray, form: Form) -> np.ndarray | None:
+    """The affine that volumes carry; that of a picture says nothing of three axes"""
+    affine = affine_of(x) if cells.ndim - (form.channels is not None) == 4 else None
+    return None if affine is None else checked_affine(affine, len(cells))
 
 
 def _names_of(model: Any, features: tuple[int, ...]) -> tuple[str, ...] | None:

@@ -19,6 +19,7 @@ from itertools import permutations
 
 import numpy as np
 
+from pellucid.core.affine import checked_affine
 from pellucid.core.errors import InputError
 
 _TOWARDS, _AWAY = "LPS", "RAI"
@@ -108,11 +109,7 @@ def _seen_along(
         return steps, (False, False, False), (first, second, third)
     if spacing is not None:
         raise InputError("an affine knows the spacing: give one of the two.")
-    matrix = np.asarray(affine, dtype=float)
-    if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or np.linalg.det(matrix[:3, :3]) == 0:
-        raise InputError(
-            f"affine of shape {matrix.shape}: give (4, 4), from voxels to millimetres, that can be inverted."
-        )
+    matrix = checked_affine(affine)
     steps = np.linalg.norm(matrix[:3, :3], axis=0)
     return steps, *_turned(matrix[:3, :3] / steps)
 

@@ -15,6 +15,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
 
+from pellucid.core.affine import affine_for
 from pellucid.core.errors import InputError
 from pellucid.core.records import Attribution, Collapse
 from pellucid.plot._labels import equation, number, row_of, title
@@ -50,9 +51,10 @@ def slices(
     """One row's map over its volume (d, h, w), cut through the voxel `at` (None: the strongest place of the map).
 
     `affine` (4, 4) takes voxels to the patient's millimetres (left, back, head) and turns the planes to axial, coronal and
-    sagittal, with letters; `spacing` (3,) says only how far apart voxels are. `within=(whole, first)` draws the map in the volume
-    `whole` out of which the row was cut from the voxel `first` on; `at` and `affine` are then the whole's. `window` are the values
-    that are drawn black and white; `outline` (d, h, w), true inside of something in the row, is drawn as a line.
+    sagittal, with letters; None takes the record's own. `spacing` (3,) says only how far apart voxels are, along the array's axes.
+    `within=(whole, first)` draws the map in the volume `whole` out of which the row was cut from the voxel `first` on; `at` is then
+    the whole's, and so may `affine` be, for planes need its directions alone. `window` are the values that are drawn black and
+    white; `outline` (d, h, w), true inside of something in the row, is drawn as a line.
     `scale="unit"` draws strengths from 0 to 1, blue to red: magnitudes over the largest, or over `limit`; `scale="none"` the
     volume alone. `limit`, `collapse` and `key` are those of `image`.
     """
@@ -60,6 +62,7 @@ def slices(
     seen, corner = _seen(attribution, row, within, collapse)
     drawn = bool(attribution.done[row]) and scale != "none"
     values = _on_scale(attribution, row, collapse, scale) if drawn else np.zeros(attribution.spatial)
+    affine = affine_for(row, attribution.affine) if affine is None and spacing is None else affine
     place = _place(at, values, corner, seen.shape if not values.any() else None)
     shown = frame(seen.shape, corner, values.shape, place, affine=affine, spacing=spacing)
     ax = paper(ax, _height(shown), layout="compressed")
@@ -89,7 +92,7 @@ def _seen(
     attribution: Attribution, row: int, within: tuple[np.ndarray, Sequence[int]] | None, collapse: Collapse
 ) -> tuple[np.ndarray, np.ndarray]:
     """The volume beneath (d, h, w), and the voxel of it in which the map begins (3,)"""
-    if attribution.layout in ("table", "tokens") or len(attribution.spatial) != 3:
+    if not attribution.is_volume:
         raise InputError(
             f"slices draws volumes; this record's layout is {attribution.layout!r} with rows of shape "
             f"{attribution.data.shape[1:]}: plot.show chooses the plot of a record."

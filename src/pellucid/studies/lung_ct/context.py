@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.core.errors import InputError
-from pellucid.studies.lung_ct.geometry import corner, crop, resample, to_world
+from pellucid.studies.lung_ct.geometry import corner, crop, resample
 from pellucid.studies.lung_ct.patches import load
 from pellucid.studies.lung_ct.pseudonyms import Pseudonyms
 from pellucid.studies.lung_ct.recipe import Recipe
@@ -48,9 +48,10 @@ class Place:
         z, y, x = (side + self.size // 2 for side in self.first)
         return z, y, x
 
-    def millimetres(self, voxel: Iterable[int]) -> np.ndarray:
-        """(3,): where a voxel of the patch lies in the patient, towards left, back and head"""
-        return to_world(self.affine, np.add(self.first, tuple(voxel)))
+    @property
+    def own(self) -> np.ndarray:
+        """(4, 4): the affine of the patch, which begins at its first voxel"""
+        return np.column_stack([self.affine[:, :3], self.affine @ [*self.first, 1]])
 
 
 def place_of(patches: str | Path, row: Mapping[str, Any]) -> Place:

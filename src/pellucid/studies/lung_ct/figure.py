@@ -36,15 +36,10 @@ def figure(
 ) -> Figure:
     """Maps of one patch by method, each a record of one row; `whole` is the scan on the patch's grid, for context mode
 
-    `window` are the values that are drawn black and white: of the patch, or of the scan where it is given; `outline` is true
-    where the readers drew, in the patch.
+    The records' affine, `place.own`, turns planes; without one they are those of the array. `window` are the values that are drawn
+    black and white: of the patch, or of the scan where it is given; `outline` is true where the readers drew, in the patch.
     """
-    look: dict[str, Any] = {
-        "window": window,
-        "at": place.middle,
-        "affine": place.affine,
-        "within": (whole, place.first),
-    }
+    look: dict[str, Any] = {"window": window, "at": place.middle, "within": (whole, place.first)}
     if whole is None:
         half = place.size // 2
         look |= {"at": (half, half, half), "within": None}

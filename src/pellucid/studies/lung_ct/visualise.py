@@ -34,6 +34,7 @@ from pellucid.studies.lung_ct.benchmarking import explained_rows
 from pellucid.studies.lung_ct.context import Place, contexts, place_of
 from pellucid.studies.lung_ct.evaluate import opened
 from pellucid.studies.lung_ct.figure import figure, write_png
+from pellucid.studies.lung_ct.geometry import to_world
 from pellucid.studies.lung_ct.judging import TARGET
 from pellucid.studies.lung_ct.network import map_layer
 from pellucid.studies.lung_ct.nifti import in_whole, write_nifti
@@ -144,7 +145,7 @@ def _explain(sight: Sight, row: Mapping[str, Any], device: str) -> None:
     x = load(sight.patches, [row["name"]])
     with torch.no_grad():
         said = float(torch.softmax(sight.model(torch.as_tensor(x).to(device)).double(), 1)[0, TARGET])
-    records, failed = _maps(sight, x)
+    records, failed = _maps(sight, x, place)
     lines = [_kept(sight, place, name, record) for name, record in records.items()]
     told = {name: row[name] for name in ("patient", "scan", "split", "label")} | {"patch": row["name"]}
     told |= {"probability": said, "network": sight.digest, "maps": lines, "failed": failed, "key": sight.key(row)}
@@ -158,12 +159,13 @@ def _explain(sight: Sight, row: Mapping[str, Any], device: str) -> None:
         partial.write_text(json.dumps(told, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def _maps(sight: Sight, x: np.ndarray) -> tuple[dict[str, pc.Attribution], dict[str, str]]:
+def _maps(sight: Sight, x: np.ndarray, place: Place) -> tuple[dict[str, pc.Attribution], dict[str, str]]:
     """A record by method, or why there is none: a network may not suit every method"""
     records, failed = {}, {}
     for name, method in sight.methods.items():
         try:
-            records[name] = pc.explain(sight.model, x, method, target=TARGET)
+            record = pc.explain(sight.model, x, method, target=TARGET)
+            records[name] = dataclasses.replace(record, affine=place.own)
         except (MethodError, ModelError) as error:
             failed[name] = " ".join(str(error).split())
     if not records:
@@ -179,15 +181,15 @@ def _kept(sight: Sight, place: Place, name: str, record: pc.Attribution) -> dict
     volume = write_nifti(
         sight.path("nifti", place.name, name, "nii.gz"), in_whole(values, place.first, place.shape), place.affine
     )
-    strongest = [int(side) for side in np.unravel_index(np.abs(values).argmax(), values.shape)]
+    strongest = np.array(np.unravel_index(np.abs(values).argmax(), values.shape))
     gap = float(record.gap[0])
     return {
         "name": name,
         "method": repr(sight.methods[name]),
         "array": f"{array.parent.name}/{array.name}",
         "nifti": f"{volume.parent.name}/{volume.name}",
-        "strongest_voxel": strongest,  # of the patch: z, y, x
-        "strongest_mm": [float(side) for side in place.millimetres(strongest)],  # left, back, head
+        "strongest_voxel": strongest.tolist(),  # of the patch: z, y, x
+        "strongest_mm": to_world(record.affine, strongest).tolist(),  # left, back, head
         "gap": gap if math.isfinite(gap) else None,
         "warnings": list(record.receipt.warnings),
     }
@@ -220,7 +222,7 @@ def _in_context(
             told = sight.told(by_name[place.name])
             assert told is not None, "explained before it is put in context"
             words = f"{_caption(told)}; the box is the patch"
-            sheet = figure(_records(sight, told), place, hu, window, words)
+            sheet = figure(_records(sight, told, place), place, hu, window, words)
             write_png(sheet, sight.path("context", place.name))
             yield place.name
 
@@ -230,11 +232,11 @@ def _whole_is_there(sight: Sight, row: Mapping[str, Any]) -> bool:
     return sight.path("context", row["name"]).exists() and scan.exists()
 
 
-def _records(sight: Sight, told: Mapping[str, Any]) -> dict[str, pc.Attribution]:
+def _records(sight: Sight, told: Mapping[str, Any], place: Place) -> dict[str, pc.Attribution]:
     """Maps that were written, as records over their patch"""
     x, found = load(sight.patches, [told["patch"]]), {}
     for line in told["maps"]:
         values = np.load(sight.folder / line["array"], allow_pickle=False)
-        record = pc.Attribution.from_arrays(values[None, None], data=x, target=TARGET)
+        record = pc.Attribution.from_arrays(values[None, None], data=x, target=TARGET, affine=place.own)
         found[line["name"]] = dataclasses.replace(record, method=sight.methods[line["name"]])
     return found
