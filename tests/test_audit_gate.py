@@ -79,10 +79,7 @@ def test_every_finding_is_told_by_a_full_audit_of_a_network():
     y = (net(torch.as_tensor(x)).argmax(1)).numpy()
     made = pc.audit(net, x, y, by=np.arange(60) % 2, methods=["IntegratedGradients", "Occlusion"], rows=3)
     untold = {one["finding"] for one in gate([made], list(FINDINGS)).untold}
-    assert untold == {
-        "simpler-model",
-        "misplaced",
-    }  # a network is not fitted anew, and nobody said where the answer lies
+    assert untold == {"simpler-model", "misplaced"}  # a network is not fitted anew; nobody said where the answer lies
 
 
 @pytest.mark.parametrize(
