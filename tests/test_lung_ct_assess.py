@@ -54,6 +54,12 @@ def test_calibration_by_hand():
     assert found.patients == 7 and found.nodules == 3
 
 
+def test_an_interval_without_width_is_not_taken_for_certainty():
+    warned = "these 7 patients"
+    assert warned in " ".join(lung_ct.assess(TRUTH, TRUTH.astype(float), np.arange(7)).lines())
+    assert warned not in " ".join(lung_ct.assess(TRUTH, SCORE, np.arange(7)).lines())
+
+
 def test_copies_of_a_patients_patches_make_no_interval_narrower():
     rng = np.random.default_rng(1)
     truth, patients = rng.integers(0, 2, 60), np.repeat(np.arange(20), 3)

@@ -40,6 +40,10 @@ class Assessment:
         low, high = self.auc_interval
         told = [f"{self.patches} patches of {self.patients} patients, {self.nodules} with a nodule"]
         told.append(f"AUC {self.auc:.3f}, 95 % interval {low:.3f} to {high:.3f} over patients")
+        if low == high:
+            told.append(
+                f"no draw of these {self.patients} patients comes out otherwise, which is not to say that others would not"
+            )
         told.append(f"Brier score {self.brier:.3f}, expected calibration error {self.calibration_error:.3f}")
         for share, (value, least, most) in self.sensitivity.items():
             told.append(f"sensitivity {value:.3f} ({least:.3f} to {most:.3f}) at {float(share):.0%} false positives")
