@@ -90,12 +90,12 @@ def _explain(out: Path, **more: Any) -> None:
     click.echo(f"written: {out / 'explanations.csv'}")
 
 
-_SHOWN = {
-    "ms": ("seconds", lambda seconds: f"{1e3 * seconds:.3g}"),
-    "forwards": ("forwards", "{:.3g}".format),
+_SHOWN = {  # short words: a name and seven numbers fit on 80 columns
+    "ms": ("seconds", lambda seconds: f"{1e3 * seconds:,.{0 if seconds > 0.01 else 1}f}"),
+    "passes": ("forwards", lambda passes: f"{passes:,.{0 if passes > 10 else 1}f}"),
     "stable": ("centred_cosine", "{:.2f}".format),
-    "deletion": ("deletion_ahead", "{:+.2g}".format),
-    "insertion": ("insertion_ahead", "{:+.2g}".format),
+    "delete": ("deletion_ahead", "{:+.2g}".format),
+    "insert": ("insertion_ahead", "{:+.2g}".format),
     "points": ("pointing", "{:.0%}".format),
     "mass": ("mass", "{:.0%}".format),
 }
