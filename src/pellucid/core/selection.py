@@ -166,6 +166,11 @@ class Selection(Record):
         return tuple(NOT_CALLED if reason == NOT_CALLED else called[done] for reason, done in pairs)
 
     @property
+    def called_by(self) -> dict[str, int]:
+        """How many rows each condition called for."""
+        return {reason: self.reasons.count(reason) for reason in dict.fromkeys(self.reasons) if reason != NOT_CALLED}
+
+    @property
     def saved(self) -> float:
         """The share of rows that were not explained."""
         return float(1 - self.explained.mean())
@@ -185,8 +190,7 @@ class Selection(Record):
 
     def sentences(self) -> list[str]:
         """What was done, for people."""
-        n, done, outcomes = len(self), int(self.explained.sum()), self.outcomes
-        why = {reason: self.reasons.count(reason) for reason in dict.fromkeys(self.reasons) if reason != NOT_CALLED}
+        n, done, outcomes, why = len(self), int(self.explained.sum()), self.outcomes, self.called_by
         told = [f"{done} of {n} explained, {self.saved:.0%} saved, by {self.policy.words}"]
         told += [f"called for: {', '.join(f'{count} by {reason}' for reason, count in why.items())}"] if why else []
         if late := outcomes.count(OUT_OF_TIME):

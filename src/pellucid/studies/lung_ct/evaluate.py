@@ -41,13 +41,17 @@ def _asked(network: Any, batches: Iterable[np.ndarray], device: str | None) -> n
     with where(device) as place:
         try:
             network.to(place.device).eval()
-            with torch.no_grad():
-                parts = [
-                    torch.softmax(network(torch.as_tensor(x).to(place.device)).double(), 1)[:, 1].cpu() for x in batches
-                ]
+            parts = [chances(network, x, place.device).cpu() for x in batches]
         finally:
             network.to(home).train(mode)
     return torch.cat(parts).numpy() if parts else np.empty(0)
+
+
+def chances(network: Any, x: np.ndarray, device: str) -> Any:
+    """x (b, 1, size, size, size) -> the probability of a nodule (b,), as a tensor on the device that the network is on"""
+    torch = need("torch", "Predictions")
+    with torch.no_grad():
+        return torch.softmax(network(torch.as_tensor(x).to(device)).double(), 1)[:, 1]
 
 
 def evaluate(

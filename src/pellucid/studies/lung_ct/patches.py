@@ -118,5 +118,11 @@ def agreed(folder: str | Path, rows: Any) -> np.ndarray:
     inside = np.zeros((len(rows), size, size, size), bool)
     for i, (name, readers) in enumerate(zip(rows["name"], rows["readers"], strict=True)):
         if readers:
-            inside[i] = 2 * load(folder, [name], "masks")[0, 0].astype(int) >= readers
+            inside[i] = drawn_by_half(folder, name, readers)
+    return inside
+
+
+def drawn_by_half(folder: str | Path, name: str, readers: int) -> np.ndarray:
+    """(size, size, size): where at least half of so many readers drew the nodule of a patch"""
+    inside: np.ndarray = 2 * load(folder, [name], "masks")[0, 0].astype(int) >= readers
     return inside

@@ -21,6 +21,7 @@ import numpy as np
 
 import pellucid as pc
 from pellucid.core.errors import InputError
+from pellucid.core.selection import EXPLAINED, NOT_CALLED, OUT_OF_TIME
 from pellucid.core.store import appearing
 from pellucid.studies.lung_ct.benchmarking import placed
 from pellucid.studies.lung_ct.evaluate import opened
@@ -90,8 +91,7 @@ def _write(folder: Path, names: list[str], found: pc.Selection, how: dict[str, s
 
 def _told(found: pc.Selection) -> dict[str, Any]:
     """What was done, without a patch's name"""
-    counts = {what: found.outcomes.count(what) for what in ("explained", "limit reached", "not called for")}
-    reasons = {why: found.reasons.count(why) for why in dict.fromkeys(found.reasons) if why != "not called for"}
+    counts = {what: found.outcomes.count(what) for what in (EXPLAINED, OUT_OF_TIME, NOT_CALLED)}
     seconds = {"seconds_each": found.seconds_each, "seconds_saved_estimate": found.seconds_saved}
     told = {"policy": repr(found.policy), "patches": len(found), "outcomes": counts}
-    return {**told, "called_for_by": reasons, "saved": found.saved, **seconds, "lines": found.sentences()}
+    return {**told, "called_for_by": found.called_by, "saved": found.saved, **seconds, "lines": found.sentences()}

@@ -28,17 +28,16 @@ import numpy as np
 
 import pellucid as pc
 from pellucid.core.errors import InputError, MethodError, ModelError
-from pellucid.core.registry import need
 from pellucid.core.store import appearing
 from pellucid.studies.lung_ct.benchmarking import explained_rows
 from pellucid.studies.lung_ct.context import Place, contexts, place_of
-from pellucid.studies.lung_ct.evaluate import opened
+from pellucid.studies.lung_ct.evaluate import chances, opened
 from pellucid.studies.lung_ct.figure import figure, write_png
 from pellucid.studies.lung_ct.geometry import to_world
 from pellucid.studies.lung_ct.judging import TARGET
 from pellucid.studies.lung_ct.network import map_layer
 from pellucid.studies.lung_ct.nifti import in_whole, write_nifti
-from pellucid.studies.lung_ct.patches import load, save
+from pellucid.studies.lung_ct.patches import drawn_by_half, load, save
 from pellucid.studies.lung_ct.places import where
 from pellucid.studies.lung_ct.pseudonyms import Pseudonyms
 from pellucid.studies.lung_ct.recipe import Recipe
@@ -141,10 +140,8 @@ def _chosen(methods: str | Sequence[Tried] | None, model: Any, size: int) -> dic
 
 def _explain(sight: Sight, row: Mapping[str, Any], device: str) -> None:
     """Maps of one patch: arrays, NIfTI, the figure, and last what is told of them"""
-    torch, place = need("torch", "Explanations"), place_of(sight.patches, row)
-    x = load(sight.patches, [row["name"]])
-    with torch.no_grad():
-        said = float(torch.softmax(sight.model(torch.as_tensor(x).to(device)).double(), 1)[0, TARGET])
+    place, x = place_of(sight.patches, row), load(sight.patches, [row["name"]])
+    said = float(chances(sight.model, x, device)[0])
     records, failed = _maps(sight, x, place)
     lines = [_kept(sight, place, name, record) for name, record in records.items()]
     told = {name: row[name] for name in ("patient", "scan", "split", "label")} | {"patch": row["name"]}
@@ -199,8 +196,8 @@ def _drawn(sight: Sight, row: Mapping[str, Any]) -> tuple[np.ndarray | None, str
     """Where the readers drew, and words for it; nothing of background"""
     if not row["readers"]:
         return None, ""
-    inside = load(sight.patches, [row["name"]], "masks")[0, 0].astype(int)
-    return 2 * inside >= row["readers"], f"; the line is what at least half of {row['readers']} readers drew"
+    inside = drawn_by_half(sight.patches, row["name"], row["readers"])
+    return inside, f"; the line is what at least half of {row['readers']} readers drew"
 
 
 def _caption(told: Mapping[str, Any]) -> str:
