@@ -11,14 +11,13 @@ the loop take turns; ratios are of the quickest runs. Memory is the device's own
 from __future__ import annotations
 
 import argparse
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
+from benchmarks.removal import measured
 
 import pellucid as pc
 from pellucid.studies import lung_ct
@@ -70,19 +69,7 @@ class Meter:
             floor = torch.cuda.memory_allocated()
             task()
             return (torch.cuda.max_memory_allocated() - floor) / 1e6
-        process, stop, peak = psutil.Process(), threading.Event(), [0]
-        before = process.memory_info().rss
-
-        def watch() -> None:
-            while not stop.wait(0.002):
-                peak[0] = max(peak[0], process.memory_info().rss - before)
-
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-        task()
-        stop.set()
-        watcher.join()
-        return peak[0] / 1e6
+        return measured(task)[1]
 
 
 def main() -> None:
